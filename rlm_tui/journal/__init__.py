@@ -1,0 +1,1 @@
+"""What happened: the vocabulary of events, the file they are written to, and the fold that makes a run of them."""
