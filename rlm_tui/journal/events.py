@@ -6,7 +6,7 @@ anyone sees it. ``obs`` is remembered like an end. Lists of messages are stored 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -134,14 +134,13 @@ class CutInfo(Frozen):
 class Event(Frozen):
     """What every line has: ``seq`` from 0 without a gap, ``t`` in seconds since the epoch, ``id`` the address."""
 
-    ev: str
+    ev: Any
+    """Its kind; a literal in each."""
     id: str
     seq: int = -1
     t: float = 0.0
     by: str | None = None
     """Who, when it was not the engine: ``human``, ``rule:<breakpoint>``, ``import``."""
-
-    FAMILY: ClassVar[str | None] = None
 
 
 class RunStart(Event):
@@ -241,7 +240,10 @@ class ExecEnd(Event):
     status: BlockStatus
     stdout: Text = ""
     stderr: Text = ""
+    stderr_at: tuple[tuple[int, int], ...] = ()
+    """Where pieces of ``stderr`` fell: (offset in ``stdout``, characters), so that both can be told as they came."""
     raw: Text = ""
+    """What C code and child processes wrote past Python, to the process's own streams."""
     value: Text | None = None
     error: Text | None = None
     changed: tuple[VariableRow, ...] = ()
@@ -334,6 +336,8 @@ class Edit(Event):
 
 class Unknown(Event):
     """An event of a newer version: kept, shown as such, never a crash."""
+
+    ev: str
 
 
 Known = Annotated[
