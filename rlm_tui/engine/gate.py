@@ -166,8 +166,8 @@ def apply_edit(value: GateValue, field_: str, new: Any) -> GateValue:
             return _judge(value, new)
         case Failure(), "answer":
             return replace(value, action="supply", text=new)
-        case LimitHit(), "limit":
-            return replace(value, raised=float(new["to"])) if new.get("name") == value.name else value
+        case LimitHit(name=name), "limit" if new.get("name") == name:
+            return replace(value, raised=float(new["to"]))
         case _:
             return value
 

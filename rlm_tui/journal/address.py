@@ -1,0 +1,63 @@
+"""Addresses: where in a run something is. A second pass over the same journal meets the same ones.
+
+``root`` · ``root/i3`` · ``root/i3/b1`` · a call ``root/i3/b1~rlm:9f2c41d0#1`` (function, hash of the requested prompt
+and model, k-th such request of that block) · ``root/default`` · ``root/i7/final`` · code of a person ``root/i3/b1+h1``.
+A child's address *is* its call's address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+ROOT = "root"
+
+_LAST = re.compile(r"(/i\d+|/b\d+|/default|/final|~\w+:[0-9a-f]{8}#\d+|\+[he]\d+)$")
+_CALL = re.compile(r"~\w+:[0-9a-f]{8}#\d+$")
+
+
+def iteration(node: str, k: int) -> str:
+    """The address of a node's k-th iteration, from 1."""
+    return f"{node}/i{k}"
+
+
+def block(iteration_id: str, j: int) -> str:
+    """The address of an iteration's j-th block, from 1."""
+    return f"{iteration_id}/b{j}"
+
+
+def call(block_id: str, kind: str, prompt: str, model: str | None, nth: int) -> str:
+    """The address of a sub-call: by content and occurrence, so that threads cannot shuffle it.
+
+    Args:
+        block_id: The block that asked.
+        kind: ``llm`` or ``rlm``, as asked for.
+        prompt: The prompt as requested, before anyone changed it.
+        model: The model as requested, None when the code named none.
+        nth: The how-manieth such request of that block, from 1.
+    """
+    content = f"{model or ''}\0{prompt}".encode("utf-8", "surrogatepass")
+    return f"{block_id}~{kind}:{hashlib.sha256(content).hexdigest()[:8]}#{nth}"
+
+
+def parent(id: str) -> str:
+    """The address one level up; of ``root``, itself."""
+    return _LAST.sub("", id)
+
+
+def is_node(id: str) -> bool:
+    """Whether the address is a node's (the root's, or a call's, which may be a child)."""
+    return id == ROOT or _CALL.search(id) is not None
+
+
+def node_of(id: str) -> str:
+    """The address of the node that something happens in: of a node, itself; of a block, its node."""
+    while not is_node(id) and (up := parent(id)) != id:
+        id = up
+    return id
+
+
+def number(id: str) -> int:
+    """The number of an iteration or a block, 0 for anything else."""
+    found = re.search(r"/[ib](\d+)$", id)
+    return int(found.group(1)) if found else 0

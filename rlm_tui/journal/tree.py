@@ -1,0 +1,304 @@
+"""The shapes of a run, as the fold makes them: Run > Node > Iteration > Block > Call.
+
+Only `rlm_tui.journal.run.Run.apply` writes them. Everyone else reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rlm_tui.journal.events import (
+    ContextInfo,
+    CutInfo,
+    ErrorInfo,
+    Message,
+    Point,
+    Proposal,
+    Text,
+    Usage,
+    VariableRow,
+    Why,
+)
+from rlm_tui.journal.totals import Totals
+
+Mark = Literal["", "edited", "downstream"]
+"""A person's hand: here, or somewhere this follows from."""
+
+State = Literal[
+    "new", "sampling", "executing", "waiting", "between", "held",
+    "done", "answered", "error", "timeout", "killed", "refused", "limit", "unanswered", "supplied", "skipped",
+]  # fmt: skip
+"""What a node, a block or a call is doing. ``between``: alive, and at no act of its own right now."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at one model request. ``ended`` is None while it is open."""
+
+    id: str
+    attempt: int
+    started: float
+    base: int = 0
+    add: tuple[Message, ...] = ()
+    model: str = ""
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    previous: Attempt | None = None
+    status: Literal["open", "ok", "error", "cancelled", "partial"] = "open"
+    reply: Text = ""
+    reasoning: Text = ""
+    finish_reason: str | None = None
+    api_base: str | None = None
+    usage: Usage | None = None
+    error: ErrorInfo | None = None
+    wait: float | None = None
+    ms: float = 0.0
+    ended: float | None = None
+    stream: list[str] = field(default_factory=list[str])
+    """Pieces of the reply while it is on its way; empty once it is whole."""
+
+    def messages(self) -> list[Message]:
+        """The messages exactly as sent, oldest first. Time grows with their number."""
+        parts: list[tuple[Message, ...]] = []
+        at: Attempt | None = self
+        wanted = self.base + len(self.add)
+        while at is not None and wanted > 0:
+            parts.append(at.add[: max(0, wanted - at.base)])
+            wanted = min(wanted, at.base)
+            at = at.previous
+        return [message for part in reversed(parts) for message in part]
+
+
+@dataclass(slots=True)
+class Held:
+    """A value in a gate's hand."""
+
+    id: str
+    point: Point
+    node: str
+    value: dict[str, Any]
+    why: Why
+    since: float
+
+
+@dataclass(slots=True)
+class Edited:
+    """One change by a person, with what was there before."""
+
+    id: str
+    field: str
+    value: Any
+    was: Any
+    note: str
+    t: float
+    by: str
+
+
+@dataclass(slots=True)
+class Call:
+    """One sub-call: what the REPL asked for and got. ``node`` is the child RLM, when it ran as one."""
+
+    id: str
+    fn: str
+    prompt: Text
+    block: Block
+    started: float
+    model: str | None = None
+    batch: int | None = None
+    item: int | None = None
+    size: int | None = None
+    ran_as: Literal["llm", "rlm", "opaque"] = "llm"
+    reason: str | None = None
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    node: Node | None = None
+    status: Literal["open", "ok", "error", "supplied", "killed", "timeout", "refused"] = "open"
+    value: Text | None = None
+    error: ErrorInfo | None = None
+    limit: str | None = None
+    cut: int | None = None
+    usage: Usage | None = None
+    seconds: float = 0.0
+    ended: float | None = None
+    edited_prompt: Text | None = None
+    was: Text | None = None
+    """The answer as it was before a person supplied another."""
+    mark: Mark = ""
+    held: Held | None = None
+
+    @property
+    def state(self) -> State:
+        """What it is doing, or how it ended."""
+        if self.held is not None or (self.node is not None and self.node.held is not None):
+            return "held"
+        if self.status == "ok":
+            return "unanswered" if self.value is None else "done"
+        if self.status != "open":
+            return self.status
+        if self.node is not None:
+            return self.node.state
+        return "sampling" if self.attempts and self.attempts[-1].ended is None else "new"
+
+    @property
+    def row_mark(self) -> Mark:
+        """The mark of its row in the tree: a hand anywhere in the child shows here too."""
+        if self.mark == "edited" or (self.node is not None and self.node.edited):
+            return "edited"
+        return "downstream" if self.mark or (self.node is not None and self.node.tainted) else ""
+
+
+@dataclass(slots=True)
+class Block:
+    """One piece of code of a reply. ``was`` is the model's own code when a person changed it."""
+
+    id: str
+    j: int
+    code: Text
+    started: float | None = None
+    was: Text | None = None
+    span: tuple[int, int] | None = None
+    origin: Literal["model", "human", "eval"] = "model"
+    status: Literal["new", "open", "ok", "error", "aborted", "died", "skipped", "timeout"] = "new"
+    stdout: Text = ""
+    stderr: Text = ""
+    stderr_at: tuple[tuple[int, int], ...] = ()
+    raw: Text = ""
+    value: Text | None = None
+    error: Text | None = None
+    changed: tuple[VariableRow, ...] = ()
+    removed: tuple[str, ...] = ()
+    finals: tuple[Proposal, ...] = ()
+    answer: Proposal | None = None
+    put_back: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    cuts: dict[str, CutInfo] = field(default_factory=dict[str, CutInfo])
+    notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    ms: float = 0.0
+    ended: float | None = None
+    stream: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Pieces of output (stream, text) while it runs; empty once it ended."""
+    late: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Output that its threads made after it had ended."""
+    calls: list[Call] = field(default_factory=list[Call])
+    open_calls: int = 0
+    mark: Mark = ""
+    held: Held | None = None
+
+    @property
+    def state(self) -> State:
+        """What it is doing, or how it ended."""
+        if self.held is not None:
+            return "held"
+        match self.status:
+            case "new":
+                return "new"
+            case "open":
+                return "waiting" if self.open_calls else "executing"
+            case "ok":
+                return "done"
+            case "skipped" | "timeout" | "error":
+                return self.status
+            case _:
+                return "killed" if self.status == "aborted" else "error"
+
+
+@dataclass(slots=True)
+class Iteration:
+    """One model request and what follows it. ``k`` is 0 for the request of a default answer."""
+
+    id: str
+    k: int
+    node: Node
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    blocks: list[Block] = field(default_factory=list[Block])
+    edited_reply: Text | None = None
+    obs: Text | None = None
+    obs_was: Text | None = None
+    obs_length: int = 0
+    obs_mark: Mark = ""
+    resolved: Block | None = None
+    """The effect that read a textual ``FINAL_VAR`` from the REPL."""
+    mark: Mark = ""
+    held: Held | None = None
+
+    @property
+    def reply(self) -> Text | None:
+        """The reply that counts: a person's edit, else the last whole one; None while there is none."""
+        if self.edited_reply is not None:
+            return self.edited_reply
+        return next((a.reply for a in reversed(self.attempts) if a.status in ("ok", "partial")), None)
+
+
+@dataclass(slots=True)
+class Node:
+    """One RLM loop: the root or a child RLM.
+
+    ``total`` counts everything below it too, leaves included; ``own`` only its own requests.
+    """
+
+    id: str
+    depth: int
+    prompt: Text
+    context: ContextInfo
+    model: str
+    started: float
+    limits: dict[str, Any] = field(default_factory=dict[str, Any])
+    call: Call | None = None
+    parent: Node | None = None
+    iterations: list[Iteration] = field(default_factory=list[Iteration])
+    default: Iteration | None = None
+    last_attempt: Attempt | None = None
+    variables: dict[str, VariableRow] = field(default_factory=dict[str, VariableRow])
+    own: Totals = field(default_factory=Totals)
+    total: Totals = field(default_factory=Totals)
+    status: Literal["open", "final", "exhausted", "limit", "error", "killed"] = "open"
+    value: Text | None = None
+    data: Text | None = None
+    type: str | None = None
+    via: str | None = None
+    limit: str | None = None
+    partial: Text | None = None
+    error: ErrorInfo | None = None
+    ended: float | None = None
+    seconds: float | None = None
+    edited: bool = False
+    tainted: bool = False
+    final_mark: Mark = ""
+    held: Held | None = None
+    """The newest value of this node (not of its children) in a gate's hand."""
+
+    @property
+    def state(self) -> State:
+        """What it is doing, or how it ended."""
+        if self.status != "open":
+            if self.value is not None:
+                return "answered"
+            return "unanswered" if self.status in ("final", "exhausted") else self.status
+        if self.held is not None:
+            return "held"
+        now = self.default or (self.iterations[-1] if self.iterations else None)
+        if now is None:
+            return "new"
+        if now.attempts and now.attempts[-1].ended is None:
+            return "sampling"
+        open_block = next((b for b in reversed(now.blocks) if b.status == "open"), None)
+        return open_block.state if open_block else "between"
+
+    @property
+    def row_mark(self) -> Mark:
+        """The mark of its row in the tree."""
+        return "edited" if self.edited else "downstream" if self.tainted else ""
+
+    def calls(self) -> Iterator[Call]:
+        """Its sub-calls in the order they were asked for."""
+        for iteration in self.iterations:
+            for block in iteration.blocks:
+                yield from block.calls
+
+    def walk(self) -> Iterator[Node]:
+        """Itself and every node below, parents first."""
+        yield self
+        for call in self.calls():
+            if call.node is not None:
+                yield from call.node.walk()
