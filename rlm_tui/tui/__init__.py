@@ -1,0 +1,1 @@
+"""What you see: the screen, its panes and what a key does."""

@@ -1,0 +1,317 @@
+"""What is selected and how it is seen: plain Python, one per screen. Widgets read it; actions change it.
+
+The run it holds is the fold of every event so far; selecting something never asks the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from rlm_tui.journal import address, events
+from rlm_tui.journal.events import Event, Text
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Node
+from rlm_tui.tui.glyphs import UNICODE, Glyphs
+from rlm_tui.tui.labels import Labels
+
+Size = Literal["wide", "medium", "narrow", "tiny"]
+Item = Iteration | Block | Call
+
+OBS = "/obs"
+ANSWER = "/answer"
+
+
+def size_for(width: int, height: int) -> Size:
+    """The layout for a terminal of so many cells and rows."""
+    if width < 60 or height < 16:
+        return "tiny"
+    if width >= 140 and height >= 36:
+        return "wide"
+    return "medium" if width >= 100 and height >= 30 else "narrow"
+
+
+def _head(value: Text | None) -> str:
+    return events.head(value)
+
+
+class View:
+    """What a person looks at.
+
+    Attributes:
+        run: The fold.
+        text: Gives the whole of a text, wherever it is kept.
+        glyphs: The table of signs.
+        clock: Seconds since the epoch.
+        scenario: The name of the demo, or None.
+        read_only: Whether this is an opened journal that nobody runs.
+        node: The address whose trajectory is shown: an RLM node's or a leaf call's.
+        item: The address of the selected row: an iteration, a block, a call, an iteration + ``/obs``, a node +
+            ``/answer``; None for what the node was asked.
+        tab: The inspector's tab, from 0.
+        follow: Whether the selection goes with the newest thing of the selected node.
+        folded: Addresses of nodes and batches (block + ``*`` + number) whose rows in the tree are hidden.
+        size: The layout.
+        grace: Whether decision keys are not taken yet.
+        labels: What calls are called.
+        frame: Which picture of the moving sign is shown; 0 when nothing may move.
+    """
+
+    def __init__(
+        self,
+        run: Run | None = None,
+        text: Callable[[Text | None], str] = _head,
+        *,
+        glyphs: Glyphs = UNICODE,
+        clock: Callable[[], float] = time.time,
+        scenario: str | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self.run = run or Run()
+        self.text = text
+        self.glyphs = glyphs
+        self.clock = clock
+        self.scenario = scenario
+        self.read_only = read_only
+        self.node = address.ROOT
+        self.item: str | None = None
+        self.tab = 0
+        self.follow = True
+        self.folded: set[str] = set()
+        self.size: Size = "wide"
+        self.grace = False
+        self.labels = Labels()
+        self.frame = 0
+        if self.run.seen:
+            self.select_node(self.run.root.id if self.run.root else address.ROOT)
+
+    # Events --------------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Fold one event; when following, move the selection to the newest thing of the selected node."""
+        self.run.apply(event)
+        if self.follow and not isinstance(event, events.Chunk) and self._concerns(event):
+            self.item = self.newest()
+
+    def _concerns(self, event: Event) -> bool:
+        if isinstance(event, events.Hold) and event.node == self.node:
+            return True
+        owner = address.node_of(event.id)
+        if owner == self.node:
+            return True
+        call = self.run.calls.get(owner)
+        return call is not None and address.node_of(call.block.id) == self.node
+
+    def advance(self) -> bool:
+        """Show the next picture of the moving sign; four a second keep every sign in step.
+
+        Returns:
+            Whether it is another one than before.
+        """
+        frame = int(self.clock() * 4) % 4
+        moved, self.frame = frame != self.frame, frame
+        return moved
+
+    # Selecting -----------------------------------------------------------------------------------------------------
+
+    def select_node(self, id: str) -> None:
+        """Show a node or a leaf call, and select its newest interesting row; a held one first."""
+        if id not in self.run.nodes and id not in self.run.calls and self.run.root is not None:
+            return
+        self.node = id
+        self.item = self.newest()
+
+    def select_item(self, id: str | None) -> None:
+        """Select a row of the trajectory. Looking at anything but the newest one ends following."""
+        self.item = id
+        if id != self.newest():
+            self.follow = False
+
+    def follow_on(self, on: bool = True) -> None:
+        """Follow the newest thing of the selected node from now on, or stop doing so."""
+        self.follow = on
+        if on:
+            self.item = self.newest()
+
+    # What is there -------------------------------------------------------------------------------------------------
+
+    @property
+    def shown(self) -> Node | Call | None:
+        """The node, or the leaf call, whose trajectory is shown."""
+        return self.run.nodes.get(self.node) or self.run.calls.get(self.node)
+
+    def thing(self, id: str | None = None) -> Item | Node | None:
+        """What an item's address stands for: an iteration for its observation, a node for its answer.
+
+        Args:
+            id: The item's address; None means the selected one.
+        """
+        id = id or self.item
+        if id is None:
+            return None
+        if id.endswith(OBS):
+            return self.run.iterations.get(id.removesuffix(OBS))
+        if id.endswith(ANSWER):
+            id = id.removesuffix(ANSWER)
+            return self.run.nodes.get(id) or self.run.calls.get(id)
+        return self.run.blocks.get(id) or self.run.calls.get(id) or self.run.iterations.get(id)
+
+    def newest(self) -> str | None:
+        """The address of the row of the shown node that a person wants to see: held, else live, else last."""
+        held = self.held_in(self.node)
+        if held is not None:
+            return self.item_of(held)
+        shown = self.shown
+        if shown is None:
+            return None
+        if isinstance(shown, Call):
+            return shown.id if shown.status == "open" else shown.id + ANSWER
+        if shown.status != "open":
+            return shown.id + ANSWER
+        last = shown.default or (shown.iterations[-1] if shown.iterations else None)
+        if last is None:
+            return None
+        if last.obs is not None:
+            return last.id + OBS
+        return last.blocks[-1].id if last.blocks else last.id
+
+    def item_of(self, held: Held) -> str:
+        """The address of the row on which a held value is shown."""
+        if held.id in self.run.calls:
+            return held.id
+        if held.point == "observe":
+            return held.id + OBS
+        if held.point == "final" or (held.point == "limit" and held.id == held.node):
+            return held.node + ANSWER
+        if held.id not in self.run.blocks and held.id not in self.run.iterations:
+            up = address.parent(held.id)
+            return up if up in self.run.iterations else held.node + ANSWER
+        return held.id
+
+    def held_in(self, node: str) -> Held | None:
+        """The newest value held in a node, or of a leaf call."""
+        found = self.run.held.get(node)
+        if found is not None:
+            return found
+        shown = self.run.nodes.get(node)
+        if shown is not None and shown.held is not None and shown.held.id in self.run.held:
+            return shown.held
+        return next((h for h in reversed(self.run.held.values()) if h.node == node), None)
+
+    def held_here(self) -> Held | None:
+        """The value held for the selected row, else the newest one of the shown node; None when nothing is."""
+        for held in self.run.held.values():
+            if self.item is not None and self.item_of(held) == self.item:
+                return held
+        return self.held_in(self.node)
+
+    def home_of(self, held: Held) -> str:
+        """The address to show for a held value: a call's own, else its node's."""
+        return held.id if held.id in self.run.calls else held.node
+
+    def next_held(self) -> str | None:
+        """The address to show for the held thing after the current one, round and round; None when nothing is held."""
+        homes = list(dict.fromkeys(self.home_of(held) for held in self.run.held.values()))
+        if not homes:
+            return None
+        here = self.held_here()
+        now = self.node if self.node in homes else self.home_of(here) if here else ""
+        return homes[(homes.index(now) + 1) % len(homes)] if now in homes else homes[0]
+
+    # Going about ---------------------------------------------------------------------------------------------------
+
+    def parent_node(self) -> str | None:
+        """The address of the node that asked for the shown one; None at the root."""
+        call = self.run.calls.get(self.node)
+        return address.node_of(call.block.id) if call else None
+
+    def child_node(self) -> str | None:
+        """The address of a call below: the selected one, else of the selected block, else the node's last.
+
+        Among several the held one comes first, then one that runs.
+        """
+        thing = self.thing()
+        if isinstance(thing, Call):
+            return thing.id if thing.id != self.node else None
+        shown = self.shown
+        calls = thing.calls if isinstance(thing, Block) else []
+        if not calls and isinstance(shown, Node):
+            calls = list(shown.calls())[-1:]
+        rank = {"held": 0, "sampling": 1, "executing": 1, "waiting": 1, "between": 1}
+        best = min(calls, key=lambda call: rank.get(call.state, 2), default=None)
+        return best.id if best else None
+
+    def iteration_back(self) -> str | None:
+        """The address of the iteration before the selected one; the first one's own from inside it."""
+        return self._iteration(-1)
+
+    def iteration_forward(self) -> str | None:
+        """The address of the iteration after the selected one; None at the last."""
+        return self._iteration(1)
+
+    def _iteration(self, step: int) -> str | None:
+        node = self.run.nodes.get(self.node)
+        if node is None or not node.iterations:
+            return None
+        here = self.iteration_of(self.item)
+        if here is None:
+            return (node.iterations[-1] if self.item and self.item.endswith(ANSWER) else node.iterations[0]).id
+        at = next((n for n, iteration in enumerate(node.iterations) if iteration is here), 0)
+        if step < 0 and self.item != here.id:
+            return here.id
+        return node.iterations[at + step].id if 0 <= at + step < len(node.iterations) else None
+
+    def iteration_of(self, id: str | None) -> Iteration | None:
+        """The iteration of the shown node that an item belongs to."""
+        thing = self.thing(id) if id else None
+        if isinstance(thing, Call):
+            thing = thing.block
+        if isinstance(thing, Block):
+            base = thing.id.rsplit("+", 1)[0] if "+" in thing.id.rsplit("/", 1)[-1] else thing.id
+            return self.run.iterations.get(address.parent(base)) or self.run.iterations.get(base)
+        return thing if isinstance(thing, Iteration) else None
+
+    def label(self, id: str) -> str:
+        """What a node or a call is called: harmless, on one line, not cut."""
+        if (call := self.run.calls.get(id)) is not None:
+            return self.labels.call(call)
+        return "root" if id == address.ROOT else id
+
+    def path(self, id: str | None = None) -> list[str]:
+        """The labels from the root down to a node or a call.
+
+        Args:
+            id: Its address; None means the shown one.
+        """
+        id = id or self.node
+        labels: list[str] = []
+        while (call := self.run.calls.get(id)) is not None:
+            labels.append(self.labels.call(call))
+            id = address.node_of(call.block.id)
+        return ["root", *reversed(labels)]
+
+    def copy_text(self) -> str:
+        """The whole text of the selected item: code, reply, answer, observation; of a call that runs, its prompt."""
+        thing = self.thing()
+        if self.item is not None and self.item.endswith(OBS) and isinstance(thing, Iteration):
+            return self.text(thing.obs) if thing.obs is not None else self._in_hand("text")
+        if isinstance(thing, Block):
+            return self.text(thing.code)
+        if isinstance(thing, Iteration):
+            return self.text(thing.reply) if thing.reply is not None else "".join(_stream(thing.attempts))
+        if isinstance(thing, Call):
+            return self.text(thing.value if thing.value is not None else thing.edited_prompt or thing.prompt)
+        if isinstance(thing, Node):
+            return self.text(thing.value) if thing.value is not None else self._in_hand("text")
+        shown = self.shown
+        return self.text(shown.prompt) if shown is not None else self.text(self.run.task)
+
+    def _in_hand(self, key: str) -> str:
+        held = self.held_here()
+        value = held.value.get(key, "") if held else ""
+        return value if isinstance(value, str) else self.text(value)
+
+
+def _stream(attempts: list[Attempt]) -> list[str]:
+    return attempts[-1].stream if attempts else []
