@@ -1,0 +1,133 @@
+"""Puts a worker together and serves its host. Runs in the worker."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import random
+import sys
+import types
+from _queue import SimpleQueue
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+from rlm_tui.repl.blocks import Parts, Runner
+from rlm_tui.repl.channel import VERSION, Bell, Channel
+from rlm_tui.repl.names import Names, load
+from rlm_tui.repl.report import Effects
+from rlm_tui.repl.streams import Output, Owners, Stream
+
+LISTING_CAP = 5000
+"""Rows of a listing that was asked for."""
+HEAD_ROOM = 64 << 20
+"""Bytes above the soft address space limit, so that a `MemoryError` can still be reported."""
+LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_NOFILE": 256}
+
+
+def serve(rpc: int, ctl: int, confinement: str) -> None:
+    """Answer the host's messages for ever; its end is ours."""
+    bell = Bell(ctl)
+    bell.listen()
+    channel = Channel(rpc, ctl, bell)
+    inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    runners: list[Runner] = []
+
+    def deliver(message: dict[str, Any]) -> None:
+        # The listing runs none of the model's code, so it need not wait for the main thread.
+        if message["kind"] == "rows" and runners:
+            channel.send(_answer(runners[0], message))
+        else:
+            inbox.put(message)
+
+    channel.listen(deliver)
+    setup = inbox.get()
+    random.seed(setup["seed"])
+    runner = _assemble(setup, channel, bell)
+    runners.append(runner)
+    channel.send(
+        {
+            "kind": "ready",
+            "version": VERSION,
+            "python": sys.version.partition(" ")[0],
+            "platform": sys.platform,
+            "confinement": confinement,
+        }
+    )
+    while True:
+        channel.send(_answer(runner, inbox.get()))
+
+
+def _answer(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
+    kind = message["kind"]
+    if kind == "exec":
+        return runner.run(message["block"], load(message))
+    value: dict[str, Any] = {"status": "ok"}
+    try:
+        if kind == "put":
+            runner.put(message["name"], load(message))
+        elif kind == "read":
+            value = runner.resolve(message["name"], message["block"])
+        elif kind == "rows":
+            value = {"status": "ok", "rows": runner.rows(LISTING_CAP)}
+        elif kind == "answer":
+            runner.set_ready(message["ready"])
+    except (MemoryError, OSError, ValueError) as error:
+        value = {"status": "error", "error": f"{type(error).__name__}: {error}"}
+    return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
+
+
+def _assemble(setup: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
+    owners = Owners()
+    output = Output(channel.send, bell)
+    effects = Effects(lambda: owners.running is not None)
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    streams: dict[str, object] = {
+        "stdin": sys.stdin,
+        "stdout": Stream("stdout", output, owners, lambda: channel.orphan),
+        "stderr": Stream("stderr", output, owners, lambda: channel.orphan),
+    }
+    sys.modules["__main__"] = module
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
+    parts = Parts(
+        channel=channel,
+        bell=bell,
+        owners=owners,
+        output=output,
+        effects=effects,
+        names=Names(module.__dict__, channel, output, owners),
+        module=module,
+        streams=streams,
+        limit=_limits(setup["memory"]),
+        own_threads={get_ident(), channel.reader, output.start()},
+    )
+    _mind_forks(channel)
+    effects.listen()
+    return Runner(parts, setup["names"], setup["restore"])
+
+
+def _mind_forks(channel: Channel) -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=channel.abandon)
+
+
+def _limits(memory: int) -> Callable[[bool], None]:
+    """Set what can be set once, and return how the address space is limited (True: while a block runs)."""
+    try:
+        import resource
+    except ImportError:
+        return lambda _tight: None
+    for name, value in LIMITS.items():
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (most, most))
+    hard = memory + HEAD_ROOM
+
+    def limit(tight: bool) -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory if tight else hard, hard))
+
+    limit(False)
+    return limit

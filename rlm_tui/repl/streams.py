@@ -1,0 +1,193 @@
+"""What a block prints: tagged with its block, gathered, capped, and never lost unseen. Runs in the worker."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from _thread import RLock, allocate_lock, get_ident, start_new_thread
+from collections import deque
+from collections.abc import Callable
+from time import sleep
+from typing import Any
+
+from rlm_tui.repl.channel import Bell
+from rlm_tui.repl.meter import Budget, Meter
+
+GATHER = 32 << 10
+"""Characters after which a piece is sent."""
+GATHER_S = 0.03
+"""Seconds after which a piece is sent, whether or not there is a next write."""
+PIECE_CAP = 1 << 20
+"""Characters of one piece."""
+OUTPUT_CAP = 16 << 20
+"""Characters kept of a block's stdout and stderr together."""
+
+_active: dict[int, object] = threading._active  # type: ignore[attr-defined]  # pyright: ignore
+
+
+class Owners:
+    """Which block a thread belongs to.
+
+    The main thread belongs to the current block. A thread that is alive when a block ends is pinned to it: what it
+    prints later is late output of that block. A thread's number is used again after its death, so a pin also
+    remembers the `Thread` it was made for.
+    """
+
+    def __init__(self) -> None:
+        self._main = get_ident()
+        self._local = threading.local()
+        self._pinned: dict[int, tuple[str, object]] = {}
+        self.current = ""
+        self.running: str | None = None
+
+    def begin(self, block: str) -> None:
+        """From here the main thread belongs to `block`."""
+        self.current = self.running = block
+
+    def end(self, alive: set[int]) -> None:
+        """The block has ended; pin the threads that are still there."""
+        pinned = {i: (self.current, _active.get(i)) for i in alive}
+        for ident, (block, thread) in self._pinned.items():
+            if ident in pinned and pinned[ident][1] is thread:
+                pinned[ident] = (block, thread)
+        self._pinned = pinned
+        self.running = None
+
+    def mine(self) -> str:
+        """Return the block the calling thread belongs to."""
+        ident = get_ident()
+        if ident == self._main:
+            return self.current
+        try:
+            return self._local.block
+        except AttributeError:
+            block, thread = self._pinned.get(ident, (self.current, None))
+            if thread is not _active.get(ident):
+                block = self.current
+            self._local.block = block
+            return block
+
+
+class Output:
+    """Gathers what was written and sends it."""
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], bell: Bell) -> None:
+        self._send = send
+        self._bell = bell
+        self._meters: dict[str, dict[str, Meter]] = {}
+        self._pieces: deque[tuple[str, str, str]] = deque()
+        self._size = 0
+        self._flushing = RLock()
+        self._wake = allocate_lock()
+        self._wake.acquire()
+
+    def start(self) -> int:
+        """Start the timer thread and return its number."""
+        return start_new_thread(self._tick, ())
+
+    def _tick(self) -> None:
+        while True:
+            self._wake.acquire()
+            sleep(GATHER_S)
+            self.flush()
+
+    def add(self, block: str, stream: str, text: str) -> None:
+        """Take one piece; from any thread, and without a lock, so that a signal can interrupt it anywhere."""
+        self._pieces.append((block, stream, text))
+        self._size += len(text)
+        if self._size >= GATHER:
+            self.flush()
+        elif self._wake.locked():
+            try:
+                self._wake.release()
+            except RuntimeError:
+                return
+
+    def flush(self) -> None:
+        """Send everything gathered so far, in order."""
+        if not self._pieces:
+            return
+        with self._bell, self._flushing:
+            self._size = 0
+            tag: tuple[str, str] | None = None
+            texts: list[str] = []
+            for _ in range(len(self._pieces)):
+                block, stream, text = self._pieces.popleft()
+                if tag != (block, stream):
+                    self._emit(tag, texts)
+                    tag, texts = (block, stream), []
+                texts.append(text)
+            self._emit(tag, texts)
+
+    def _emit(self, tag: tuple[str, str] | None, texts: list[str]) -> None:
+        if tag is None:
+            return
+        block, stream = tag
+        text = self._meter(block, stream).take("".join(texts))
+        for start in range(0, len(text), PIECE_CAP):
+            self._send({"kind": "out", "block": block, "stream": stream, "text": text[start : start + PIECE_CAP]})
+
+    def _meter(self, block: str, stream: str) -> Meter:
+        if block not in self._meters:
+            budget = Budget(OUTPUT_CAP)
+            self._meters[block] = {"stdout": Meter(budget), "stderr": Meter(budget)}
+        return self._meters[block][stream]
+
+    def cuts(self, block: str) -> dict[str, dict[str, Any]]:
+        """Return what was not kept of a block's streams."""
+        return {
+            stream: {"kept": meter.kept, "total": meter.total, "tail": meter.tail}
+            for stream, meter in self._meters.get(block, {}).items()
+            if meter.cut
+        }
+
+
+class Stream(io.TextIOBase):
+    """The `sys.stdout` or `sys.stderr` of a block."""
+
+    def __init__(self, name: str, output: Output, owners: Owners, orphan: Callable[[], bool]) -> None:
+        self._name = name
+        self._output = output
+        self._owners = owners
+        self._orphan = orphan
+
+    @property
+    def name(self) -> str:
+        """As the real ones have it."""
+        return f"<{self._name}>"
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Text is text here; this is for code that asks."""
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Lone surrogates pass."""
+        return "surrogatepass"
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: Any) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Take text. In a fork of the worker it goes to the process's own output.
+
+        Raises:
+            TypeError: If it is not a `str`.
+        """
+        if type(text) is not str:
+            if not issubclass(type(text), str):
+                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            text = str.__str__(text)
+        if self._orphan():
+            os.write(1 if self._name == "stdout" else 2, text.encode("utf-8", "surrogatepass"))
+        elif text:
+            self._output.add(self._owners.mine(), self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        if not self._orphan():
+            self._output.flush()

@@ -1,0 +1,53 @@
+"""The program on the other side: a plain CPython that runs one node's blocks. Standard library only.
+
+It is run by path, with no way to import anything of ours: the package its own parts come from is made up for as long
+as they are loaded and then forgotten, so that `import rlm_tui` fails in a block.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import types
+
+CONFINEMENT = "process"
+
+
+def main() -> None:
+    """Serve one host until it is gone. Arguments: the descriptors of `rpc` and `ctl`, and the host's process id."""
+    rpc, ctl, host = (int(argument) for argument in sys.argv[1:4])
+    sys.argv[:] = [""]
+    _die_with(host)
+    for descriptor in (rpc, ctl):
+        os.set_inheritable(descriptor, False)
+    os.set_blocking(ctl, False)
+    _make_up_package()
+    from rlm_tui.repl.serve import serve
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
+        del sys.modules[name]
+    serve(rpc, ctl, CONFINEMENT)
+
+
+def _make_up_package() -> None:
+    here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - pathlib costs 5 ms of every start
+    for name, path in (("rlm_tui", []), ("rlm_tui.repl", [here])):
+        package = types.ModuleType(name)
+        package.__path__ = path
+        sys.modules[name] = package
+
+
+def _die_with(host: int) -> None:
+    """Ask the kernel to kill us when the thread that started us ends; elsewhere the channel's end has to do."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != host:
+        os._exit(1)  # pyright: ignore[reportPrivateUsage]
+
+
+if __name__ == "__main__":
+    main()
