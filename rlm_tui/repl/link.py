@@ -1,0 +1,164 @@
+"""The line to one worker: bytes in and out of its channels, protocol breaks, and its end. Host side."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+from collections.abc import Callable
+from typing import Any
+
+from rlm_tui.repl import protocol
+from rlm_tui.repl.launch import Worker
+
+END_S = 10.0
+"""Seconds to wait for a killed worker's end before it is left to the kernel."""
+EOF_S = 0.5
+"""Seconds between the end of the channel and the end of the process, before one is made to follow the other."""
+
+
+class _Pipe(asyncio.Protocol):
+    """Hands on what arrives on a socket."""
+
+    def __init__(self, received: Callable[[bytes], object], lost: Callable[[], object]) -> None:
+        self._received = received
+        self._lost = lost
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived."""
+        self._received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other end is closed."""
+        self._lost()
+
+
+class Link:
+    """A connected worker. Callbacks run in the loop `connect` was awaited in.
+
+    Args:
+        worker: A started process.
+        on_message: Takes each checked message; may raise `ProtocolError`, which ends the worker.
+        on_raw: Takes what C code and child processes wrote.
+        on_gone: Called once, with the reason, when the worker is gone and all it said has been read.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        on_message: Callable[[protocol.Message], None],
+        on_raw: Callable[[str], None],
+        on_gone: Callable[[str], None],
+    ) -> None:
+        self._worker = worker
+        self._on_message = on_message
+        self._on_raw = on_raw
+        self._on_gone = on_gone
+        self._decoder = protocol.FrameDecoder()
+        self._text = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rpc: asyncio.Transport | None = None
+        self._ctl: asyncio.Transport | None = None
+        self._rpc_open = True
+        self._gone = asyncio.Event()
+        self._reason: str | None = None
+        self.alive = True
+        self.unknown_messages = 0
+
+    async def connect(self) -> None:
+        """Begin to read every channel; they are read at all times, a full one would stop the worker."""
+        loop = asyncio.get_running_loop()
+        self._worker.watch(self._ended)
+        loop.add_reader(self._worker.raw, self.drain_raw)
+        self._rpc, _ = await loop.create_connection(lambda: _Pipe(self._received, self._lost), sock=self._worker.rpc)
+        self._ctl, _ = await loop.create_connection(lambda: _Pipe(len, lambda: None), sock=self._worker.ctl)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; a dead worker gets none."""
+        if self.alive and self._rpc is not None:
+            self._rpc.write(protocol.encode(message))
+
+    def abort(self, block: str) -> None:
+        """Write which block is meant on `ctl`, then ring."""
+        if self.alive and self._ctl is not None:
+            self._ctl.write(protocol.encode({"kind": "abort", "block": block}))
+            self._worker.interrupt()
+
+    def kill(self) -> None:
+        """End the process and its group."""
+        self._worker.kill()
+
+    async def end(self) -> None:
+        """End the process and wait until it is gone, but not for ever."""
+        self._worker.kill()
+        try:
+            await asyncio.wait_for(self._gone.wait(), END_S)
+        except TimeoutError:
+            self._bury()
+
+    @property
+    def obituary(self) -> str:
+        """How the worker ended."""
+        return f"the REPL died: {self._reason or self._worker.how_it_ended()}"
+
+    def drain_raw(self) -> None:
+        """Read what is in the raw pipe now, up to its size."""
+        for _ in range(16):
+            try:
+                data = os.read(self._worker.raw, 1 << 16) if self._worker.raw >= 0 else b""
+            except BlockingIOError:
+                return
+            if not data:
+                self._stop_reading_raw()
+                return
+            if text := self._text.decode(data):
+                self._on_raw(text)
+
+    def _stop_reading_raw(self) -> None:
+        if self._worker.raw >= 0:
+            asyncio.get_running_loop().remove_reader(self._worker.raw)
+
+    def _received(self, data: bytes) -> None:
+        if self._reason is not None:
+            return
+        try:
+            for frame in self._decoder.feed(data):
+                message = protocol.check(frame)
+                if message is None:
+                    self.unknown_messages += 1
+                else:
+                    self._on_message(message)
+        except protocol.ProtocolError as error:
+            self._reason = f"broke the protocol: {error}"
+            self._worker.kill()
+
+    def _lost(self) -> None:
+        self._rpc_open = False
+        if self._worker.returncode is None:
+            asyncio.get_running_loop().call_later(EOF_S, self._end_the_speechless)
+        else:
+            self._bury()
+
+    def _end_the_speechless(self) -> None:
+        if self._worker.returncode is None:
+            self._reason = self._reason or "closed its channel"
+            self._worker.kill()
+
+    def _ended(self) -> None:
+        if self._rpc_open:
+            # What it said last is still to be read; an escaped copy of it may keep the channel open for ever.
+            asyncio.get_running_loop().call_later(EOF_S, self._bury)
+        else:
+            self._bury()
+
+    def _bury(self) -> None:
+        if not self.alive:
+            return
+        self.alive = False
+        self.drain_raw()
+        self._stop_reading_raw()
+        for transport in (self._rpc, self._ctl):
+            if transport is not None:
+                transport.abort()
+        self._worker.close_channels()
+        self._on_gone(self.obituary)
+        self._gone.set()
