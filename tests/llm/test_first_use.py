@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.llm.server import TEXT, serve
 
 SCRIPT = r"""
@@ -61,6 +63,9 @@ asyncio.run(left())
 with open(result, "w") as file:
     json.dump({"before": before, "after": after, "texts": texts, "kinds": kinds, "looked_up": looked_up}, file)
 """
+
+
+pytestmark = pytest.mark.xdist_group("litellm")
 
 
 def environment() -> dict[str, str]:
