@@ -58,6 +58,13 @@ class Timeouts:
     between: float = 60
     total: float = 600
 
+    def silence(self, streamed: bool) -> float:
+        """Seconds without a byte that are allowed.
+
+        An answer asked for whole may be silent nearly to the end: a little less, to tell silence from a drip.
+        """
+        return self.read if streamed else self.total * 0.95
+
 
 class LiteLLMModel:
     """One model of one provider, as litellm names it.
@@ -125,7 +132,7 @@ class LiteLLMModel:
             variable=key_variable(name),
             secrets=known_secrets([self._api_key]),
             connect=self.timeouts.connect,
-            silence=self.timeouts.read if request.stream else self.timeouts.total,
+            silence=self.timeouts.silence(request.stream),
         )
 
     def _arguments(self, request: ChatRequest) -> dict[str, Any]:
@@ -136,15 +143,15 @@ class LiteLLMModel:
         """
         if taken := sorted(RESERVED & set(request.params)):
             raise ModelError("request", f"not a parameter of a request here: {', '.join(taken)}; remove it")
+        import httpx
+
         name, limits = request.model or self.name, self.timeouts
-        # Asked for whole, the answer may be silent nearly to the end: a little less, to tell silence from a drip.
-        silence = limits.read if request.stream else limits.total * 0.95
         arguments: dict[str, Any] = {
             **request.params,
             "model": name,
             "messages": [dict(message) for message in request.messages],
             "max_retries": 0,
-            "timeout": importlib.import_module("httpx").Timeout(silence, connect=limits.connect),
+            "timeout": httpx.Timeout(limits.silence(request.stream), connect=limits.connect),
             "stream": request.stream,
         }
         if request.stream:
