@@ -143,15 +143,13 @@ class LiteLLMModel:
         """
         if taken := sorted(RESERVED & set(request.params)):
             raise ModelError("request", f"not a parameter of a request here: {', '.join(taken)}; remove it")
-        import httpx
-
         name, limits = request.model or self.name, self.timeouts
         arguments: dict[str, Any] = {
             **request.params,
             "model": name,
             "messages": [dict(message) for message in request.messages],
             "max_retries": 0,
-            "timeout": httpx.Timeout(limits.silence(request.stream), connect=limits.connect),
+            "timeout": importlib.import_module("httpx").Timeout(limits.silence(request.stream), connect=limits.connect),
             "stream": request.stream,
         }
         if request.stream:
