@@ -56,6 +56,7 @@ class View:
         grace: Whether decision keys are not taken yet.
         labels: What calls are called.
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
+        deepest: The depth of the deepest call so far; the root's is 0.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class View:
         self.grace = False
         self.labels = Labels()
         self.frame = 0
+        self.deepest = max((self._depth(call.id) for call in self.run.calls.values()), default=0)
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
 
@@ -91,6 +93,8 @@ class View:
     def apply(self, event: Event) -> None:
         """Fold one event; when following, move the selection to the newest thing of the selected node."""
         self.run.apply(event)
+        if isinstance(event, events.CallStart):
+            self.deepest = max(self.deepest, self._depth(event.id))
         if self.follow and not isinstance(event, events.Chunk) and self._concerns(event):
             self.item = self.newest()
 
@@ -102,6 +106,11 @@ class View:
             return True
         call = self.run.calls.get(owner)
         return call is not None and address.node_of(call.block.id) == self.node
+
+    def _depth(self, call: str) -> int:
+        found = self.run.calls.get(call)
+        node = self.run.nodes.get(address.node_of(found.block.id)) if found else None
+        return node.depth + 1 if node else 0
 
     def advance(self) -> bool:
         """Show the next picture of the moving sign; four a second keep every sign in step.

@@ -1,0 +1,249 @@
+"""The header and the titles of the panes: state first, then the numbers of the whole tree."""
+
+from __future__ import annotations
+
+from rlm_tui.journal import events
+from rlm_tui.journal.tree import Block, Call, Iteration, Node
+from rlm_tui.tui import text
+from rlm_tui.tui.rows import status
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.view import ANSWER, OBS, View
+
+MARGIN = 2
+
+
+def chip(view: View) -> tuple[str, str]:
+    """The state of the run in a sign and a word or two, and the words of its ink."""
+    run, g = view.run, view.glyphs
+    if run.end is not None:
+        root = run.root
+        state = root.state if root is not None and root.status != "open" else run.end.status
+        match state:
+            case "answered" | "final":
+                return f"{g.answered} answered", "final bold"
+            case "error":
+                return f"{g.error} failed", "error bold"
+            case "killed":
+                return f"{g.killed} killed", "ink-2 bold"
+            case _:
+                return f"{g.unanswered} no answer", "ink-2 bold"
+    if view.read_only:
+        return "read-only", "ink-2 bold"
+    if run.held:
+        return f"{g.held} {len(run.held)} held", "held"
+    if run.root is None:
+        return f"{g.new} starting", "ink-3 bold"
+    return f"{g.live} running", "live bold"
+
+
+def header(view: View, width: int) -> list[Line]:
+    """The header: two rows, or one in narrow."""
+    if view.size in ("narrow", "tiny"):
+        return [_narrow(view, width)]
+    return [_first(view, width), _second(view, width)]
+
+
+def _chip(view: View) -> Line:
+    words, ink = chip(view)
+    return Line().add(" ").add(f" {words} ", ink).add(" ")
+
+
+def question(view: View) -> str:
+    """What the run was asked, on one line."""
+    return text.flowed(events.head(view.run.task, 1024))
+
+
+def _first(view: View, width: int) -> Line:
+    g, line = view.glyphs, _chip(view)
+    name = Line()
+    if view.scenario:
+        name.add(text.clean(view.scenario), "ink-3").add("  ")
+    name.add(view.run.id.rsplit("-", 1)[-1], "ink-3")
+    room = width - MARGIN - name.width - 2 - line.width
+    line.add(text.cut(question(view), max(room, 8), g.ellipsis), "ink bold")
+    line.fill(width - MARGIN - name.width)
+    line.spans += name.spans
+    return line.cut(width, g.ellipsis).fill(width)
+
+
+def _narrow(view: View, width: int) -> Line:
+    g, run, line = view.glyphs, view.run, _chip(view)
+    parts = [f"calls {run.subcalls}", text.total_tokens(run.totals), _elapsed(view)]
+    if run.root is not None:
+        parts.insert(0, f"i{_steps(view)}")
+    end = "  ".join(parts)
+    room = width - 1 - text.width(end) - 2 - line.width
+    if room < 16:
+        parts = [part for part in parts if not part.startswith("calls")]
+        end = "  ".join(parts)
+        room = width - 1 - text.width(end) - 2 - line.width
+    line.add(text.cut(question(view), max(room, 0), g.ellipsis), "ink bold")
+    return line.fill(width - 1 - text.width(end)).add(end, "ink-2").cut(width, g.ellipsis).fill(width)
+
+
+def _elapsed(view: View) -> str:
+    started = view.run.started
+    return "" if started is None else text.clock(status.now(view) - started)
+
+
+def _steps(view: View) -> str:
+    root = view.run.root
+    if root is None:
+        return "0"
+    now = root.iterations[-1].k if root.iterations else 0
+    limit = root.limits.get("max_iterations")
+    return f"{now}/{limit}" if limit and root.status == "open" else str(now)
+
+
+def _second(view: View, width: int) -> Line:
+    g, run = view.glyphs, view.run
+    parts: list[tuple[str, str, str]] = []
+    if run.root is not None:
+        parts.append(("model", "", text.clean(run.root.model)))
+        parts.append(("iteration", "iteration " if run.root.status == "open" else "iterations ", _steps(view)))
+    parts.append(("calls", "calls ", str(run.subcalls)))
+    parts.append(("tokens", "tokens ", text.total_tokens(run.totals)))
+    parts.append(("cost", "cost ", text.cost(run.totals)))
+    limit = run.root.limits.get("max_depth", run.config.get("max_depth")) if run.root else None
+    if limit is not None:
+        parts.append(("depth", "depth ", f"{view.deepest}/{limit}"))
+    elapsed = _elapsed(view)
+    room = width - MARGIN - text.width(elapsed) - 3
+    words = True
+    for gone in ("", "depth", "words", "model", "calls"):
+        words = words and gone != "words"
+        parts = [part for part in parts if part[0] != gone]
+        line = _numbers(view, parts, words)
+        if line.width <= room:
+            break
+    else:
+        line = _numbers(view, parts, False).cut(room, g.ellipsis)
+    return line.fill(width - MARGIN - text.width(elapsed)).add(elapsed, "ink-2").fill(width)
+
+
+def _numbers(view: View, parts: list[tuple[str, str, str]], words: bool) -> Line:
+    line = Line().add("  ")
+    for n, (_, label, value) in enumerate(parts):
+        line.add("   " if n else "").add(label, "ink-3").add(value, "ink-2")
+    for sign, number, word, ink in _counts(view):
+        says = f"{sign} {text.count(number, word) if word != 'running' else f'{number} running'}"
+        line.add("   ").add(says if words else f"{sign} {number}", ink)
+    if (edits := _edits(view)) and view.run.end is not None:
+        after = f"after {text.count(edits, 'edit')}" if words else str(edits)
+        line.add("   ").add(f"{view.glyphs.human} {after}", "human")
+    return line
+
+
+def _edits(view: View) -> int:
+    return sum(edit.field != "note" for edit in view.run.edits)
+
+
+def _counts(view: View) -> list[tuple[str, int, str, str]]:
+    g, run = view.glyphs, view.run
+    found: list[tuple[str, int, str, str]] = []
+    if run.held and run.end is None and not view.read_only and (running := count_running(view)):
+        found.append((g.live, running, "running", "live"))
+    if run.errors:
+        found.append((g.error, run.errors, "error", "error"))
+    if run.end is None and (edits := _edits(view)):
+        found.append((g.human, edits, "edit", "human"))
+    return found
+
+
+def count_running(view: View) -> int:
+    """How many nodes and leaf calls sample or execute now."""
+    total = 0
+    stack: list[Node | Call] = [view.run.root] if view.run.root else []
+    while stack:
+        thing = stack.pop()
+        node = thing if isinstance(thing, Node) else thing.node
+        if status.state_of(view, thing) in ("sampling", "executing"):
+            total += 1
+        if node is None or node.status != "open" or not node.iterations:
+            continue
+        for block in node.iterations[-1].blocks:
+            if block.open_calls:
+                stack.extend(call for call in block.calls if call.status == "open")
+    return total
+
+
+# Titles --------------------------------------------------------------------------------------------------------------
+
+
+def item_title(view: View) -> str:
+    """What the inspector shows, in words: ``block 1 of i2``."""
+    thing, item = view.thing(), view.item or ""
+    if item.endswith(ANSWER):
+        return f"answer of {view.label(item.removesuffix(ANSWER))}"
+    if isinstance(thing, Iteration):
+        name = f"i{thing.k}" if thing.k else "the default answer"
+        return f"observation of {name}" if item.endswith(OBS) else f"reply of {name}"
+    if isinstance(thing, Block):
+        iteration = view.iteration_of(thing.id)
+        return f"block {thing.j}" + (f" of i{iteration.k}" if iteration else "")
+    if isinstance(thing, Call):
+        return f"call {view.label(thing.id)}"
+    return f"question to {view.label(view.node)}"
+
+
+def title(view: View, pane: str, width: int, focused: bool) -> Line:
+    """The rule above a pane, with its digit, its name and, at the right, a count.
+
+    Args:
+        view: What is selected and how it is seen.
+        pane: ``calls``, ``trajectory`` or ``inspector``.
+        width: Cells.
+        focused: Whether keys go to the pane.
+    """
+    g = view.glyphs
+    rule, ink = (g.heavy, "ink-2") if focused else (g.thin, "rule-2")
+    if view.size == "narrow":
+        return _all_titles(view, pane, width, focused)
+    digit, name, count = _title_words(view, pane)
+    end = Line()
+    if count:
+        end.add(f" {count} ", "ink-3").add(rule, ink)
+    room = width - end.width - 5 - 2
+    if pane == "trajectory":
+        name = _path(view, room)
+    line = Line().add(rule, ink).add(f" {digit} ", "ink-3")
+    line.add(text.cut(name, max(room, 1), g.ellipsis), "ink bold" if focused else "ink-2").add(" ")
+    line.add(rule * (width - line.width - end.width), ink)
+    line.spans += end.spans
+    return line.cut(width, g.ellipsis)
+
+
+def _title_words(view: View, pane: str) -> tuple[str, str, str]:
+    if pane == "calls":
+        return "1", "calls", str(view.run.subcalls) if view.run.subcalls else ""
+    if pane == "trajectory":
+        shown = view.shown
+        count = text.count(len(shown.iterations), "iteration") if isinstance(shown, Node) else ""
+        return "2", "trajectory", count
+    return "3", item_title(view), ""
+
+
+def _path(view: View, room: int) -> str:
+    """The labels from the root down, shortened from the left."""
+    g = view.glyphs
+    labels = view.path()
+    parts = [text.cut(label, 28, g.ellipsis) for label in labels[:-1]] + labels[-1:]
+    while len(parts) > 1 and text.width(f" {g.path} ".join(parts)) > room:
+        parts = [g.ellipsis, *parts[2:]] if parts[0] == g.ellipsis else [g.ellipsis, *parts[1:]]
+        if len(parts) == 2:
+            break
+    return text.cut(f" {g.path} ".join(parts), max(room, 1), g.ellipsis)
+
+
+def _all_titles(view: View, pane: str, width: int, focused: bool) -> Line:
+    g = view.glyphs
+    line = Line()
+    for name in ("calls", "trajectory", "inspector"):
+        here = name == pane
+        rule, ink = (g.heavy, "ink-2") if here and focused else (g.thin, "rule-2")
+        digit, words, _ = _title_words(view, name)
+        line.add(rule if not line.spans else rule * 2, ink).add(f" {digit} ", "ink-3")
+        room = width - line.width - 2 if name == "inspector" else width
+        line.add(text.cut(words, max(room, 1), g.ellipsis), "ink bold" if here else "ink-2").add(" ")
+    rule, ink = (g.heavy, "ink-2") if pane == "inspector" and focused else (g.thin, "rule-2")
+    return line.add(rule * (width - line.width), ink).cut(width, g.ellipsis)
