@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rlm_tui.journal.events import BlockStatus, Proposal
+from rlm_tui.journal.events import BlockStatus, ContextInfo, Proposal
 
 Context = str | list[str] | dict[str, Any]
 """The value that is ``context`` in a REPL."""
+
+
+def context_info(context: Context) -> ContextInfo:
+    """A context as the journal keeps it.
+
+    Args:
+        context: Text, or a JSON-like list or dict.
+
+    Raises:
+        TypeError: When it is none of these, or holds what JSON can't.
+    """
+    if isinstance(context, str):
+        return ContextInfo(kind="str", text=context, length=len(context))
+    if not isinstance(context, list | dict):  # pyright: ignore[reportUnnecessaryIsInstance] - callers are untyped code
+        raise TypeError(f"context must be str, list or dict, not {type(context).__name__}")
+    items = context.values() if isinstance(context, dict) else context
+    length = sum(len(item) if isinstance(item, str) else len(json.dumps(item)) for item in items)
+    kind = "dict" if isinstance(context, dict) else "list"
+    return ContextInfo(kind=kind, text=json.dumps(context), length=length, items=len(context))
+
+
+def context_value(info: ContextInfo, text: str) -> Context:
+    """The context that a journal keeps; ``text`` is its text, whole."""
+    return text if info.kind == "str" else json.loads(text)
 
 
 class Span(NamedTuple):
@@ -30,11 +55,16 @@ class CodeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Something that looks like code and does not run, and the name of why."""
+    """Something that looks like code and does not run, and the name of why.
+
+    ``code`` is what would run if a person asked for it, and ``compiles`` whether Python can read it.
+    """
 
     span: Span
     reason: str
     tag: str = ""
+    code: str = ""
+    compiles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +132,7 @@ class Turn:
         notes: Lines for the model that belong to no block (a refused final, blocks not run at a limit).
         message: What a person has to say about a rejected answer, shown to the model; empty otherwise.
         reply_empty: Whether the reply had no text at all.
+        variables: Names of the REPL's variables, for the remark ``final_names_variable``.
     """
 
     node: NodeSpec
@@ -111,3 +142,4 @@ class Turn:
     notes: tuple[str, ...] = ()
     message: str = ""
     reply_empty: bool = False
+    variables: frozenset[str] = frozenset()
