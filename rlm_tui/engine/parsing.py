@@ -25,6 +25,7 @@ MAX_ENDS = 50
 
 _OPEN = re.compile(r"[ \t]*(`{3,})[ \t]*([^\s`]*)([^\n]*)")
 _CLOSE = re.compile(r"[ \t]*(`{3,})[ \t\r]*\Z")
+_WORD = re.compile(r"[\w+#.-]+")
 _THOUGHT = re.compile(r"\s*<think>")
 _LONE_THOUGHT_END = re.compile(r"^[ \t]*</think>|</think>[ \t\r]*$", re.M)
 _TOOL_CALL = re.compile(r"(?<!`)<((?:\w{1,20}:)?(?:function_calls|tool_call|invoke))\b[^<>\n]{0,200}>")
@@ -312,18 +313,18 @@ class _Page:
         start, width, tag = match.start(1), len(match[1]), match[2]
         runs = tag.lower() in run_tags
         if "`" in match[3]:
-            body = self._one_line(match, runs)
-            tag = tag if runs or self.text[match.end(2) : body[1]].strip() else ""
+            tag = tag if runs or (_WORD.fullmatch(tag) and match[3].strip("` \t\r")) else ""
+            body = self._one_line(match, bool(tag))
             return (i, start, end, tag, body, ("one_line",), True) if body != (0, 0) else None
         first = min(end + 1, len(self.text))
         last, stopped, reasons, closed = self._close(i, first, width, runs, stop)
         return last, start, self.lines[last][1], tag, (first, max(first, stopped)), reasons, closed
 
-    def _one_line(self, match: re.Match[str], runs: bool) -> tuple[int, int]:
+    def _one_line(self, match: re.Match[str], tagged: bool) -> tuple[int, int]:
         """The code of a fence that closes on its own line; (0, 0) if backticks merely begin the line."""
         line = match[0].rstrip()
         inner = line.rstrip("`")
-        ticks, start = match[1], match.end(2) if runs else match.end(1)
+        ticks, start = match[1], match.end(2) if tagged else match.end(1)
         end = max(start, match.start() + len(inner))
         code = self.text[start:end]
         start += len(code) - len(code.lstrip())

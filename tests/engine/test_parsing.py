@@ -93,7 +93,10 @@ def test_a_one_liner_may_hold_backticks_in_a_string() -> None:
 
 def test_a_one_liner_of_another_tag_is_reported() -> None:
     parsed = parse('```json {"a": 1}```', "stop")
-    assert [(r.reason, r.tag) for r in parsed.rejects] == [("other_tag", "json")]
+    assert [(r.reason, r.tag, r.code) for r in parsed.rejects] == [("other_tag", "json", '{"a": 1}')]
+    assert [(r.reason, r.tag, r.code) for r in parse("```print(1)```", "stop").rejects] == [
+        ("untagged", "", "print(1)")
+    ]
 
 
 # --- where a block ends ---
