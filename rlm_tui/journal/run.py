@@ -13,6 +13,9 @@ from rlm_tui.journal.events import ContextInfo, Event, Text
 from rlm_tui.journal.totals import Totals
 from rlm_tui.journal.tree import Attempt, Block, Call, Edited, Held, Iteration, Mark, Node
 
+REVERTED = "reverted"
+"""The note of an ``edit`` that takes back what was changed while it was held."""
+
 RunState = Literal["empty", "running", "held", "ended"]
 
 
@@ -252,6 +255,7 @@ class Run:
             self.errors += 1
         if call.row_mark:
             self._taint_block(call.block)
+        self._let_go(event.id)
 
     def _obs(self, event: events.Obs) -> None:
         iteration = self._iteration(event.id)
@@ -280,10 +284,15 @@ class Run:
         self._let_go(event.id)
 
     def _edit(self, event: events.Edit) -> None:
-        self.edits.append(Edited(event.id, event.field, event.value, event.was, event.note, event.t, event.by or ""))
+        node = self._node_at(event.id)
+        if event.note == REVERTED:
+            self._revert(event, node)
+            return
+        before = (node.edited, node.tainted) if node else (False, False)
+        by = event.by or ""
+        self.edits.append(Edited(event.id, event.field, event.value, event.was, event.note, event.t, by, before))
         if event.field == "note":
             return
-        node = self._node_at(event.id)
         if node is not None:
             node.edited = node.tainted = True
         thing = self.blocks.get(event.id) or self.calls.get(event.id) or self.iterations.get(event.id)
@@ -307,12 +316,35 @@ class Run:
             case _:
                 pass
 
+    def _revert(self, event: events.Edit, node: Node | None) -> None:
+        """Take a change back that nothing has followed from yet: as if it had not been made."""
+        mine = [edit for edit in self.edits if edit.id == event.id and edit.field != "note"]
+        if not mine:
+            return
+        self.edits = [edit for edit in self.edits if edit not in mine]
+        tainted = mine[0].before[1]
+        if node is not None:
+            node.edited, node.tainted = mine[0].before
+        mark: Mark = "downstream" if tainted else ""
+        match self.blocks.get(event.id) or self.calls.get(event.id) or self.iterations.get(event.id):
+            case Block() as block:
+                block.code, block.was, block.mark = block.code if block.was is None else block.was, None, mark
+            case Call() as call:
+                call.edited_prompt, call.was, call.mark = None, None, mark
+            case Iteration() as iteration:
+                iteration.edited_reply, iteration.obs_was, iteration.obs_mark = None, None, ""
+                iteration.mark = mark
+            case _:
+                pass
+
     def _edit_call(self, call: Call, field: str, event: events.Edit) -> None:
         call.mark = "edited"
         if field == "prompt":
             call.edited_prompt = event.value
         elif field == "answer":
             call.was = event.was
+            if call.status != "open":
+                call.value, call.status = event.value, "supplied"
             self._taint_block(call.block)
 
     # Finding and making ------------------------------------------------------------------------------------------
@@ -370,6 +402,10 @@ class Run:
             return
         for thing in self._things(id, held.node):
             thing.held = None
+        node = self.nodes.get(held.node)
+        while node is not None:
+            node.held_s += (self.last or held.since) - held.since
+            node = node.parent
         others = [h for h in self.held.values() if h.node == held.node]
         if others and held.node in self.nodes:
             self.nodes[held.node].held = others[-1]
@@ -379,4 +415,4 @@ class Run:
             self._let_go(id)
 
 
-__all__ = ["Mark", "Run", "RunState"]
+__all__ = ["REVERTED", "Mark", "Run", "RunState"]

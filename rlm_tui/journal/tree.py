@@ -1,6 +1,7 @@
 """The shapes of a run, as the fold makes them: Run > Node > Iteration > Block > Call.
 
-Only `rlm_tui.journal.run.Run.apply` writes them. Everyone else reads.
+Only `rlm_tui.journal.run.Run.apply` writes them. Everyone else reads. They refer to one another both ways, so two of
+them are equal only when they are the same one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ State = Literal[
 """What a node, a block or a call is doing. ``between``: alive, and at no act of its own right now."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One attempt at one model request. ``ended`` is None while it is open."""
 
@@ -44,7 +45,7 @@ class Attempt:
     add: tuple[Message, ...] = ()
     model: str = ""
     params: dict[str, Any] = field(default_factory=dict[str, Any])
-    previous: Attempt | None = None
+    previous: Attempt | None = field(default=None, repr=False)
     status: Literal["open", "ok", "error", "cancelled", "partial"] = "open"
     reply: Text = ""
     reasoning: Text = ""
@@ -93,16 +94,18 @@ class Edited:
     note: str
     t: float
     by: str
+    before: tuple[bool, bool] = (False, False)
+    """Whether its node was edited, and downstream of an edit, before this one."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """One sub-call: what the REPL asked for and got. ``node`` is the child RLM, when it ran as one."""
 
     id: str
     fn: str
     prompt: Text
-    block: Block
+    block: Block = field(repr=False)
     started: float
     model: str | None = None
     batch: int | None = None
@@ -147,7 +150,7 @@ class Call:
         return "downstream" if self.mark or (self.node is not None and self.node.tainted) else ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """One piece of code of a reply. ``was`` is the model's own code when a person changed it."""
 
@@ -203,13 +206,13 @@ class Block:
                 return "killed" if self.status == "aborted" else "error"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Iteration:
     """One model request and what follows it. ``k`` is 0 for the request of a default answer."""
 
     id: str
     k: int
-    node: Node
+    node: Node = field(repr=False)
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     blocks: list[Block] = field(default_factory=list[Block])
     edited_reply: Text | None = None
@@ -230,7 +233,7 @@ class Iteration:
         return next((a.reply for a in reversed(self.attempts) if a.status in ("ok", "partial")), None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """One RLM loop: the root or a child RLM.
 
@@ -244,8 +247,8 @@ class Node:
     model: str
     started: float
     limits: dict[str, Any] = field(default_factory=dict[str, Any])
-    call: Call | None = None
-    parent: Node | None = None
+    call: Call | None = field(default=None, repr=False)
+    parent: Node | None = field(default=None, repr=False)
     iterations: list[Iteration] = field(default_factory=list[Iteration])
     default: Iteration | None = None
     last_attempt: Attempt | None = None
@@ -262,6 +265,12 @@ class Node:
     error: ErrorInfo | None = None
     ended: float | None = None
     seconds: float | None = None
+    held_s: float = 0.0
+    """Seconds that it, or anything below it, was held, up to ``held_since``; what overlaps counts once."""
+    holds: int = 0
+    """How many values are held in it or below it now."""
+    held_since: float | None = None
+    """When the first of these was held."""
     edited: bool = False
     tainted: bool = False
     final_mark: Mark = ""
@@ -298,7 +307,15 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Itself and every node below, parents first."""
-        yield self
-        for call in self.calls():
-            if call.node is not None:
-                yield from call.node.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed([call.node for call in node.calls() if call.node is not None]))
+
+    def up(self) -> Iterator[Node]:
+        """Itself and every node above, children first."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent

@@ -1,0 +1,144 @@
+"""Do once, remember: every act with an outcome that must not be repeated by accident goes through here.
+
+Remembered is the last end whose status is an outcome; an error or a cancelled attempt at a model request is none.
+So a run, a resume and a fork are one code path: the same loop over a journal that holds more or less already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeVar, cast
+
+from rlm_tui.journal.events import (
+    Blob,
+    CallEnd,
+    CallStart,
+    Edit,
+    Event,
+    ExecEnd,
+    ExecStart,
+    LlmEnd,
+    LlmStart,
+    NodeEnd,
+    NodeStart,
+    Obs,
+)
+from rlm_tui.journal.store import Journal
+
+Family = Literal["llm", "exec", "call", "node", "obs"]
+E = TypeVar("E", bound=Event)
+
+
+def family(event: Event) -> Family | None:
+    """The family an event's memory is kept under, None for those that are not remembered."""
+    match event:
+        case LlmStart() | LlmEnd():
+            return "llm"
+        case ExecStart() | ExecEnd():
+            return "exec"
+        case CallStart() | CallEnd():
+            return "call"
+        case NodeStart() | NodeEnd():
+            return "node"
+        case Obs():
+            return "obs"
+        case _:
+            return None
+
+
+def _is_outcome(event: Event) -> bool:
+    return isinstance(event, ExecEnd | CallEnd | NodeEnd | Obs) or (
+        isinstance(event, LlmEnd) and event.status in ("ok", "partial")
+    )
+
+
+class Effects:
+    """The memory of one run, kept by family and address, over its journal.
+
+    Args:
+        journal: The run's journal, with whatever it holds already.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._ends: dict[tuple[Family, str], Event] = {}
+        self._starts: dict[tuple[Family, str], int] = {}
+        self._edits: dict[str, list[Edit]] = {}
+        for event in journal.events():
+            self._learn(event)
+        journal.subscribe(self._learn)
+
+    def _learn(self, event: Event) -> None:
+        if isinstance(event, Edit):
+            self._edits.setdefault(event.id, []).append(event)
+            return
+        kind = family(event)
+        if kind is None:
+            return
+        if isinstance(event, LlmStart | ExecStart | CallStart | NodeStart):
+            self._starts[kind, event.id] = self._starts.get((kind, event.id), 0) + 1
+            self._ends.pop((kind, event.id), None)
+        elif _is_outcome(event):
+            self._ends[kind, event.id] = event
+
+    def remembered(self, kind: Family, id: str, as_: type[E]) -> E | None:
+        """The outcome at an address, or None while there is none."""
+        end = self._ends.get((kind, id))
+        return end if isinstance(end, as_) else None
+
+    def started(self, kind: Family, id: str) -> int:
+        """How often an act at an address was begun."""
+        return self._starts.get((kind, id), 0)
+
+    def edits(self, id: str) -> list[tuple[str, Any]]:
+        """Changes of people at an address, oldest first: field and value, with texts resolved."""
+        return [(edit.field, self._resolved(edit.value)) for edit in self._edits.get(id, ())]
+
+    def _resolved(self, value: Any) -> Any:
+        match value:
+            case Blob():
+                return self.journal.text(value)
+            case dict():
+                return {key: self._resolved(item) for key, item in cast(dict[str, Any], value).items()}
+            case list() | tuple():
+                return [self._resolved(item) for item in cast(list[Any], value)]
+            case _:
+                return value
+
+    async def once(
+        self,
+        start: Event,
+        live: Callable[[Any], Awaitable[E]],
+        as_: type[E],
+        again: Callable[[Any, E], Awaitable[Event | None]] | None = None,
+    ) -> E:
+        """Do an act, unless the journal has its outcome.
+
+        Args:
+            start: The intent, written before the act.
+            live: Does the act and makes its end.
+            as_: The kind of the end.
+            again: Asked after an end that is no outcome: waits, and makes the next start; None gives up.
+
+        Returns:
+            The end: remembered, or written before it is returned. No outcome only after ``again`` gave up.
+        """
+        kind = family(start)
+        assert kind is not None, f"{start.ev} is not an act"
+        end = self.remembered(kind, start.id, as_)
+        return end if end is not None else await self.do(start, live, again)
+
+    async def do(
+        self,
+        start: Event,
+        live: Callable[[Any], Awaitable[E]],
+        again: Callable[[Any, E], Awaitable[Event | None]] | None = None,
+    ) -> E:
+        """Do an act though its outcome may be known already: a retry that a person asked for."""
+        while True:
+            self.journal.append(start)
+            end = cast(E, self.journal.append(await live(start)))
+            following = None if _is_outcome(end) or again is None else await again(start, end)
+            if following is None:
+                return end
+            start = following

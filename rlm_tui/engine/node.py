@@ -1,0 +1,353 @@
+"""One node's loop: ask, read, run, observe, until an answer is accepted or a limit applies."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rlm_tui.engine import windup
+from rlm_tui.engine.blocks import Blocks, block_run
+from rlm_tui.engine.clocks import WorkClock
+from rlm_tui.engine.ending import Ending, Forced, Killed, OverTime, Stop
+from rlm_tui.engine.gate import Code, Failure, LimitHit, Observation, Request, Verdict
+from rlm_tui.engine.limits import NodeLimits
+from rlm_tui.engine.sampling import RequestFailed
+from rlm_tui.engine.shared import Shared
+from rlm_tui.engine.values import BlockRun, CodeBlock, NodeSpec, ParsedReply, Turn, context_info
+from rlm_tui.journal import address
+from rlm_tui.journal.events import (
+    ErrorInfo,
+    ExecEnd,
+    ExecStart,
+    LlmEnd,
+    NodeEnd,
+    NodeStart,
+    Obs,
+    Proposal,
+)
+from rlm_tui.llm.base import ChatMessage, Reply
+
+
+@dataclass(slots=True)
+class Node:
+    """One RLM loop, the root or a child.
+
+    Args:
+        shared: The run.
+        spec: What it is asked to do.
+        parent: The node whose block called it; None for the root.
+        time_limits: Names and seconds of working time it may use.
+
+    Attributes:
+        messages: The history as it stands.
+        done: Iterations begun.
+        original: What a failed model request raised, as it was raised.
+    """
+
+    shared: Shared
+    spec: NodeSpec
+    parent: Node | None = None
+    time_limits: dict[str, float] = field(default_factory=dict[str, float])
+    messages: tuple[ChatMessage, ...] = ()
+    done: int = 0
+    original: BaseException | None = None
+    on_start: Callable[[Node], None] | None = None
+    blocks: Blocks = field(init=False)
+    clock: WorkClock = field(init=False)
+    limits: NodeLimits = field(init=False)
+    last_answer: Proposal | None = None
+    """``answer["content"]`` as the last block left it."""
+    sent: tuple[ChatMessage, ...] = ()
+    """The messages of the request before."""
+    _body: asyncio.Task[Ending] | None = None
+    _stop: Stop | None = None
+    _side: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+
+    def __post_init__(self) -> None:
+        self.clock = WorkClock(self.parent.clock if self.parent else None, worked=self.shared.worked(self.spec.id))
+        self.limits = NodeLimits(self.shared.options)
+        self.blocks = Blocks(self.shared, self.spec, self.clock, self.child)
+
+    # Its life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> NodeEnd:
+        """Run to the end, however it ends; the end is in the journal before it is returned.
+
+        Raises:
+            asyncio.CancelledError: When the node above was cancelled; its end is written first.
+        """
+        shared, id = self.shared, self.spec.id
+        if (end := shared.effects.remembered("node", id, NodeEnd)) is not None:
+            return end
+        shared.clocks[id], shared.hold_repl[id] = self.clock, self.blocks.hold
+        if not shared.effects.started("node", id):
+            shared.journal.append(self._start_event())
+        if self.on_start is not None:
+            self.on_start(self)
+        self._recall_force()
+        self._body = asyncio.create_task(self._loop(), name=id)
+        watchers = [asyncio.create_task(self._watch(name, s)) for name, s in self.time_limits.items()]
+        try:
+            return await self._end(await self._await_body())
+        finally:
+            for task in watchers:
+                task.cancel()
+            await self.blocks.close()
+            shared.clocks.pop(id, None)
+            shared.hold_repl.pop(id, None)
+
+    def _start_event(self) -> NodeStart:
+        spec, options = self.spec, self.shared.options
+        limits = {"max_iterations": options.max_iterations, "max_depth": options.max_depth, **self.time_limits}
+        return NodeStart(
+            id=spec.id, depth=spec.depth, prompt=spec.task, context=context_info(spec.context), model=spec.model,
+            limits=limits,
+        )  # fmt: skip
+
+    async def _await_body(self) -> Ending:
+        body, me = self._body, asyncio.current_task()
+        assert body is not None and me is not None
+        try:
+            return await asyncio.shield(body)
+        except asyncio.CancelledError:
+            above = me.cancelling() > 0
+            if above:
+                # The node above is going: end here first, bottom-up, then let it go on.
+                self.stop(Killed())
+            await asyncio.wait([body])
+            if not above and not self.shared.leaving:
+                return await windup.stopped(self, self._stop)
+            if not self.shared.leaving:
+                await self._end(Ending("killed"))
+            raise
+        except RequestFailed as failed:
+            self.original = failed.original
+            return Ending("error", error=failed.error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this node with its words, not the whole run
+            self.original = error
+            detail = "".join(traceback.format_exception(error))
+            info = ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}", detail=detail)
+            return Ending("error", error=info)
+
+    def stop(self, reason: Stop) -> None:
+        """End the node from outside: force an answer, kill it, or let a time limit apply. The first reason counts."""
+        if self._stop is not None or self._body is None or self._body.done():
+            return
+        self._stop = reason
+        self._side.add(asyncio.create_task(self._interrupt()))
+
+    async def _interrupt(self) -> None:
+        assert self._body is not None
+        if self.blocks.running and not self.shared.leaving:
+            await self.blocks.abort()
+        self._body.cancel()
+
+    def _recall_force(self) -> None:
+        """A forced answer that was written down, and not yet acted on when the process went, is acted on now."""
+        for name, value in self.shared.effects.edits(self.spec.id):
+            if name == "final":
+                self._stop = Forced(value.get("text"), value.get("var"))
+
+    async def _watch(self, name: str, seconds: float) -> None:
+        limit = seconds
+        while True:
+            await self.clock.reach(limit)
+            hit = LimitHit(name, self.clock.elapsed, limit, "node")
+            hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
+            if hit.raised is None:
+                return self.stop(OverTime(hit))
+            limit = hit.raised
+
+    async def _end(self, ending: Ending) -> NodeEnd:
+        shared, id = self.shared, self.spec.id
+        proposal, folded = ending.proposal, shared.run.nodes.get(id)
+        partial = self.last_answer.text if self.last_answer and proposal is None else None
+        end = shared.journal.append(
+            NodeEnd(
+                id=id,
+                status=ending.status,
+                value=proposal.text if proposal else None,
+                data=proposal.data if proposal else None,
+                type=proposal.type if proposal else None,
+                via=ending.via or (proposal.via if proposal else None),
+                limit=ending.limit,
+                partial=partial or None,
+                usage=folded.total.usage() if folded else None,
+                error=ending.error,
+                seconds=round(self.clock.elapsed, 3),
+            )
+        )
+        assert isinstance(end, NodeEnd)
+        return end
+
+    async def child(self, spec: NodeSpec) -> NodeEnd:
+        """Run a child RLM at its call's address."""
+        seconds = self.shared.options.per_child_timeout_s
+        limits = {} if seconds is None else {"per_child_timeout_s": seconds}
+        return await Node(self.shared, spec, self, limits, on_start=self.on_start).run()
+
+    # Its loop -----------------------------------------------------------------------------------------------------
+
+    async def _loop(self) -> Ending:
+        if self._stop is not None:
+            raise asyncio.CancelledError
+        self.messages = tuple(self.shared.dialect.opening(self.spec))
+        while True:
+            if (hit := await self._hit()) is not None:
+                return await windup.wind_up(self, hit)
+            self.done += 1
+            ending = await self._iterate(address.iteration(self.spec.id, self.done))
+            if ending is not None:
+                return ending
+
+    async def _hit(self) -> LimitHit | None:
+        """The limit that the next iteration would exceed, if it is let apply."""
+        remembered = self._remembers(address.iteration(self.spec.id, self.done + 1))
+        while (
+            hit := self.limits.iteration(self.done) or (None if remembered else self.shared.limits.spent())
+        ) is not None:
+            hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id, remembered=remembered)
+            if hit.raised is None:
+                return hit
+            if hit.scope == "tree":
+                self.shared.limits.raise_to(hit)
+            else:
+                self.limits.raised[hit.name] = hit.raised
+        return None
+
+    def _remembers(self, id: str) -> bool:
+        return self.shared.effects.remembered("llm", id, LlmEnd) is not None
+
+    async def _iterate(self, id: str) -> Ending | None:
+        reply = await self._sample(id)
+        parsed = self.shared.dialect.parse(reply.text, reply.finish_reason)
+        runs, notes, hit = await self._run_all(id, parsed)
+        turn = Turn(self.spec, self.done, parsed, tuple(runs), tuple(notes), reply_empty=not reply.text.strip())
+        proposal = await self._proposal(id, turn)
+        if isinstance(proposal, str):
+            turn, proposal = replace(turn, notes=(*turn.notes, proposal)), None
+        if proposal is not None:
+            verdict = await self._judge(id, turn, proposal)
+            if verdict.accepted:
+                self.messages += (_assistant(reply.text),)
+                return Ending("final", verdict.proposal)
+            turn = replace(turn, message=verdict.message)
+        self.limits.turned(any(run.status in ("error", "timeout", "died") for run in runs))
+        await self._observe(id, reply, turn)
+        return await windup.wind_up(self, hit) if hit is not None else None
+
+    async def _sample(self, id: str) -> Reply:
+        shared, node = self.shared, self.spec.id
+        request = Request(self.messages, self.spec.model, self.spec.params)
+        request = await shared.seam.pass_("llm", id, request, node, remembered=self._remembers(id))
+        end = await shared.asking.ask(id, node, request, self.sent)
+        # An edited message stays edited: what was sent is the history from here on.
+        self.messages = self.sent = request.messages
+        reply = Reply(shared.text(end.reply), end.finish_reason, end.usage, shared.text(end.reasoning))
+        consumed = shared.effects.started("exec", address.block(id, 1)) > 0 or self._observed(id)
+        return await shared.seam.pass_("reply", id, reply, node, remembered=consumed)
+
+    def _observed(self, id: str) -> bool:
+        return self.shared.effects.remembered("obs", id, Obs) is not None
+
+    async def _run_all(self, id: str, parsed: ParsedReply) -> tuple[list[BlockRun], list[str], LimitHit | None]:
+        runs: list[BlockRun] = []
+        for j, block in enumerate(parsed.blocks, 1):
+            block_id = address.block(id, j)
+            if (hit := await self._step_hit(block_id)) is not None:
+                return runs, [f"The limit on executed blocks was reached: block {j} and any after it did not run."], hit
+            runs.append(await self._run_block(block_id, block))
+            self.limits.steps += runs[-1].status != "skipped"
+        return runs, [], None
+
+    async def _step_hit(self, id: str) -> LimitHit | None:
+        remembered = self.shared.effects.remembered("exec", id, ExecEnd) is not None
+        while (hit := self.limits.step()) is not None:
+            hit = await self.shared.seam.pass_("limit", id, hit, self.spec.id, remembered=remembered)
+            if hit.raised is None:
+                return hit
+            self.limits.raised[hit.name] = hit.raised
+        return None
+
+    async def _run_block(self, id: str, block: CodeBlock) -> BlockRun:
+        shared = self.shared
+        remembered = shared.effects.remembered("exec", id, ExecEnd)
+        code = Code(block.code)
+        code = await shared.seam.pass_("block", id, code, self.spec.id, remembered=remembered is not None)
+        end = remembered or await self._execute(id, block, code)
+        while remembered is None and end.status == "died":
+            error = ErrorInfo(kind="died", message=shared.text(end.error) or "the REPL died")
+            failure = await shared.seam.pass_("error", id, Failure(error), self.spec.id)
+            if failure.action != "retry":
+                break
+            code = shared.seam.edited(id, code)
+            end = await self._execute(id, block, code)
+        if remembered is not None and end.status in ("ok", "error"):
+            self.blocks.ran.append((id, code.code))
+        self.last_answer = self._whole(end.answer)
+        return block_run(shared.text, id, code.code, end, shown=end.status != "skipped" or code.say_skipped)
+
+    async def _execute(self, id: str, block: CodeBlock, code: Code) -> ExecEnd:
+        start = ExecStart(id=id, code=code.code, span=(block.span.start, block.span.end), reasons=block.reasons)
+        if code.skip:
+            return await self.shared.effects.do(start, _skipped)
+        return await self.shared.effects.do(start, self.blocks.execute)
+
+    def _whole(self, proposal: Proposal | None) -> Proposal | None:
+        return proposal and proposal.model_copy(update={"text": self.shared.text(proposal.text)})
+
+    async def _proposal(self, id: str, turn: Turn) -> Proposal | str | None:
+        """What is proposed; a text tells the model why its ``FINAL_VAR`` can't be."""
+        proposal = self.shared.dialect.choose_final(turn)
+        if proposal is None or proposal.origin == "call" or proposal.var is None:
+            return proposal
+        return await self.resolve(f"{id}/final", proposal)
+
+    async def resolve(self, id: str, proposal: Proposal) -> Proposal | str:
+        """Ask the REPL for the variable a text names. An effect, so that a resume needs no live REPL for it."""
+        name = proposal.var or ""
+        start = ExecStart(id=id, code=f"FINAL_VAR({name!r})", origin="eval")
+        end = await self.shared.effects.once(start, lambda s: self.blocks.resolve(s, name), ExecEnd)
+        if end.status != "ok" or not end.finals:
+            return self.shared.text(end.error) or f"there is no variable {name!r}"
+        found = end.finals[0]
+        return proposal.model_copy(
+            update={"text": self.shared.text(found.text), "data": found.data, "type": found.type}
+        )
+
+    async def _judge(self, id: str, turn: Turn, proposal: Proposal) -> Verdict:
+        others = tuple(p for run in turn.runs for p in run.finals if p is not proposal)
+        verdict = Verdict(proposal, others + tuple(p for p in turn.parsed.finals if p is not proposal))
+        verdict = await self.shared.seam.pass_("final", id, verdict, self.spec.id, remembered=self._observed(id))
+        if self._observed(id) and verdict.accepted:
+            # The journal has the model being told to go on: it was rejected then.
+            verdict = Verdict(proposal, accepted=False)
+        if not verdict.accepted and proposal.origin == "dict":
+            start = ExecStart(id=f"{id}+e1", code='answer["ready"] = False', origin="eval")
+            await self.shared.effects.once(start, self.blocks.unready, ExecEnd)
+        return verdict
+
+    async def _observe(self, id: str, reply: Reply, turn: Turn) -> None:
+        """Tell the model what came of its reply: remembered, or made and handed through its gate."""
+        shared = self.shared
+        told = shared.effects.remembered("obs", id, Obs)
+        if told is None:
+            text = shared.dialect.observe(turn)
+            observation = await shared.seam.pass_("observe", id, Observation(text), self.spec.id)
+            raw = sum(len(run.output) + len(run.error or "") for run in turn.runs)
+            shared.journal.append(Obs(id=id, text=observation.text, raw_length=raw))
+            text = observation.text
+        else:
+            text = shared.text(told.text)
+        self.messages += (_assistant(reply.text), {"role": "user", "content": text})
+
+
+async def _skipped(start: ExecStart) -> ExecEnd:
+    return ExecEnd(id=start.id, status="skipped")
+
+
+def _assistant(text: str) -> ChatMessage:
+    return {"role": "assistant", "content": text}

@@ -1,0 +1,183 @@
+"""One run: its journal, its root, and what ends it. Everything a node needs is put together here."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rlm_tui.engine.backends import RecursiveBackend
+from rlm_tui.engine.dialect import dialect
+from rlm_tui.engine.effects import Effects
+from rlm_tui.engine.ending import Killed, Stop
+from rlm_tui.engine.gate import Gates, OpenGates
+from rlm_tui.engine.limits import TreeLimits
+from rlm_tui.engine.node import Node
+from rlm_tui.engine.options import Options
+from rlm_tui.engine.sampling import Asking
+from rlm_tui.engine.seam import Seam
+from rlm_tui.engine.shared import Shared
+from rlm_tui.engine.slots import Slots
+from rlm_tui.engine.values import Context, NodeSpec, context_info
+from rlm_tui.journal import address
+from rlm_tui.journal.events import NodeEnd, RunEnd, RunStart
+from rlm_tui.journal.redact import redact
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal
+from rlm_tui.llm.base import ChatModel
+
+RECORDED_PACKAGES = ("rlm-tui", "litellm", "pydantic", "textual")
+
+
+class EngineRun:
+    """A run over a journal that holds more or less of it already.
+
+    Args:
+        journal: Where it is written; an empty one begins a new run.
+        models: From a model's name to the model.
+        context: The value that is ``context`` in the root's REPL.
+        task: The question.
+        model: The root's model.
+        options: What it may do.
+        gates: Who may hold it; open ones when None.
+        time_limits: Names and seconds of working time of the root.
+        opaque: A caller's own backend for sub-calls.
+        config: What else ``run.start`` is to keep (scenario, API base …); keys are removed.
+        scratch: Where REPLs make their private directories.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        models: Callable[[str], ChatModel],
+        *,
+        context: Context,
+        task: str,
+        model: str = "",
+        options: Options | None = None,
+        gates: Gates | None = None,
+        time_limits: Mapping[str, float] | None = None,
+        opaque: RecursiveBackend | None = None,
+        config: Mapping[str, Any] | None = None,
+        scratch: Path | None = None,
+    ) -> None:
+        self.options = options or Options()
+        self.journal = journal
+        self._config = dict(config or {})
+        run = Run(journal.events())
+        journal.subscribe(run.apply)
+        effects = Effects(journal)
+        slots = Slots(self.options.max_batch_workers)
+        seam = Seam(effects, gates or OpenGates())
+        self.shared = Shared(
+            journal=journal,
+            run=run,
+            effects=effects,
+            seam=seam,
+            asking=Asking(effects, seam, slots, models),
+            slots=slots,
+            limits=TreeLimits(self.options, run),
+            options=self.options,
+            dialect=dialect(self.options.dialect),
+            opaque=opaque,
+            scratch=scratch,
+            loaded_at=run.last,
+        )
+        spec = NodeSpec(
+            id=address.ROOT,
+            depth=self.options.depth,
+            task=task,
+            context=context,
+            model=model,
+            system_prompt=self.options.system_prompt,
+            max_iterations=self.options.max_iterations,
+            max_depth=self.options.max_depth,
+            sub_model=self.options.sub_model,
+            params=self.options.params,
+        )
+        self.nodes: dict[str, Node] = {}
+        self._spec = spec
+        self._limits = dict(time_limits or {})
+        self.root: Node | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def go(self) -> NodeEnd:
+        """Run to the end.
+
+        Raises:
+            asyncio.CancelledError: When it was left: nothing ended, the journal can be gone on with.
+        """
+        shared = self.shared
+        self.loop = asyncio.get_running_loop()
+        if shared.run.start is None:
+            self._write_start()
+        self.root = Node(shared, self._spec, None, self._limits, on_start=self._note_node)
+        end = await self.root.run()
+        if shared.run.end is None:
+            totals = shared.run.totals
+            shared.journal.append(
+                RunEnd(
+                    id=address.ROOT,
+                    status=end.status,
+                    value=end.value,
+                    error=end.error,
+                    totals={"requests": totals.requests, "tokens": totals.tokens, "cost": totals.cost},
+                )
+            )
+        return end
+
+    def _note_node(self, node: Node) -> None:
+        self.nodes[node.spec.id] = node
+
+    def _write_start(self) -> None:
+        config = {"model": self._spec.model, **self.options.config(), **self._config}
+        self.shared.journal.append(
+            RunStart(
+                id=address.ROOT,
+                run=self.journal.id,
+                task=self._spec.task,
+                context=context_info(self._spec.context),
+                config=redact(config),
+                environment=environment(self.options.hash_seed),
+            )
+        )
+
+    def stop(self, node: str, reason: Stop) -> bool:
+        """End a node, and with it everything below; False when it does not run."""
+        at = self.nodes.get(node)
+        if at is None or self.shared.effects.remembered("node", node, NodeEnd) is not None:
+            return False
+        at.stop(reason)
+        return True
+
+    def kill(self) -> None:
+        """End the run: every node gets its end, lowest first."""
+        self.stop(address.ROOT, Killed())
+
+    def leave(self) -> None:
+        """Stop working and end nothing: requests are cancelled, workers end, the journal can be gone on with."""
+        self.shared.leaving = True
+        if self.root is not None:
+            self.root.stop(Killed())
+
+
+def environment(hash_seed: int) -> dict[str, Any]:
+    """What ``run.start`` keeps of the machine, and no more: names of fields, never the process's environment."""
+    packages: dict[str, str] = {}
+    for name in RECORDED_PACKAGES:
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "packages": packages,
+        "hash_seed": hash_seed,
+        "time_zone": time.strftime("%Z"),
+        "confinement": "process",
+    }

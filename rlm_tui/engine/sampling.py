@@ -1,0 +1,208 @@
+"""Asking a model: one request, as many attempts as it takes, each an ``llm.start`` and an ``llm.end``."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rlm_tui.engine.effects import Effects
+from rlm_tui.engine.gate import Failure, Request
+from rlm_tui.engine.pieces import Pieces
+from rlm_tui.engine.seam import Seam
+from rlm_tui.engine.slots import Slots
+from rlm_tui.journal.events import ErrorInfo, LlmEnd, LlmStart, Message
+from rlm_tui.llm.base import ChatMessage, ChatModel, ChatRequest, Delta, ModelError, Reply, UnknownModelError
+
+ATTEMPTS = 4
+LONGEST_WAIT_S = 30.0
+LONGEST_ASKED_WAIT_S = 120.0
+
+
+class RequestFailed(Exception):
+    """A model request failed for good: nobody retried it, nobody supplied an answer.
+
+    Attributes:
+        error: What went wrong, as journaled.
+        original: What was raised, as it was raised; None when it was in an earlier process.
+    """
+
+    def __init__(self, error: ErrorInfo, original: BaseException | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.original = original
+
+
+def wait_before_next(error: ModelError, attempt: int) -> float | None:
+    """Seconds before the next attempt by itself, or None when there is to be none.
+
+    Args:
+        error: Why this attempt failed.
+        attempt: Its number, from 1.
+    """
+    most = {True: ATTEMPTS, "once": 2, False: 1}[error.retry]
+    if attempt >= most:
+        return None
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= LONGEST_ASKED_WAIT_S else None
+    return min(LONGEST_WAIT_S, 2.0 ** (attempt - 1)) * random.uniform(0.8, 1.2)
+
+
+def carried_over(before: tuple[ChatMessage, ...], now: tuple[ChatMessage, ...]) -> int:
+    """How many leading messages two requests share."""
+    shared = 0
+    for old, new in zip(before, now, strict=False):
+        if old != new:
+            break
+        shared += 1
+    return shared
+
+
+@dataclass(slots=True)
+class Asking:
+    """The way of one run to its models.
+
+    Args:
+        effects: The run's memory.
+        seam: Its gates.
+        slots: Its slots.
+        models: From a model's name to the model; raises `UnknownModelError`.
+        sleep: Waits before a retry.
+    """
+
+    effects: Effects
+    seam: Seam
+    slots: Slots
+    models: Callable[[str], ChatModel]
+    sleep: Callable[[float], object] = asyncio.sleep
+
+    async def ask(
+        self, id: str, node: str, request: Request, before: tuple[ChatMessage, ...] = (), *, leaf: bool = False
+    ) -> LlmEnd:
+        """Send a request, or remember its outcome.
+
+        Args:
+            id: The address of the request: an iteration's, a leaf call's, ``…/default``.
+            node: The node that waits meanwhile.
+            request: What is sent; edits made at the ``error`` gate change it for the next attempt.
+            before: The messages of the node's request before this one.
+            leaf: Whether this is a plain sub-LM request.
+
+        Raises:
+            RequestFailed: When it failed and the failure was let apply.
+        """
+        one = _One(self, id, node, request, before, leaf)
+        end = await self.effects.once(one.start(), one.live, LlmEnd, one.again)
+        if end.status in ("ok", "partial"):
+            return end
+        raise RequestFailed(end.error or ErrorInfo(kind="unknown", message="the request failed"), one.original)
+
+
+@dataclass(slots=True)
+class _One:
+    """One request on its way through its attempts."""
+
+    asking: Asking
+    id: str
+    node: str
+    request: Request
+    before: tuple[ChatMessage, ...]
+    leaf: bool
+    original: BaseException | None = None
+    supplied: str | None = None
+
+    def start(self) -> LlmStart:
+        """The next attempt's intent."""
+        base = carried_over(self.before, self.request.messages)
+        return LlmStart(
+            id=self.id,
+            attempt=self.asking.effects.started("llm", self.id) + 1,
+            base=base,
+            add=tuple(Message(role=m["role"], content=m["content"]) for m in self.request.messages[base:]),
+            model=self.request.model,
+            params=dict(self.request.params),
+        )
+
+    async def live(self, start: LlmStart) -> LlmEnd:
+        """One attempt."""
+        # A later attempt is carried over from this one, which the fold has as the request before.
+        self.before = self.request.messages
+        if self.supplied is not None:
+            return LlmEnd(id=self.id, attempt=start.attempt, status="ok", reply=self.supplied, by="human")
+        async with self.asking.slots.llm:
+            return await self._attempt(start)
+
+    async def _attempt(self, start: LlmStart) -> LlmEnd:
+        pieces = Pieces(self.asking.effects.journal, self.id)
+        heard: list[str] = []
+        began = time.monotonic()
+
+        def end(**fields: object) -> LlmEnd:
+            pieces.flush()
+            ms = (time.monotonic() - began) * 1000
+            return LlmEnd.model_validate({"id": self.id, "attempt": start.attempt, "ms": round(ms, 1), **fields})
+
+        try:
+            reply = await self._listen(start, pieces, heard)
+        except ModelError as error:
+            self.original = error.original or error
+            return end(
+                status="error", reply=error.partial or "".join(heard), error=error.info, usage=error.usage,
+                wait=wait_before_next(error, start.attempt),
+            )  # fmt: skip
+        except UnknownModelError as error:
+            self.original = error
+            return end(status="error", error=ErrorInfo(kind="model", message=str(error)))
+        except asyncio.CancelledError:
+            journal = self.asking.effects.journal
+            if not journal.closed:
+                journal.append(end(status="cancelled", reply="".join(heard)))
+            raise
+        except Exception as error:  # noqa: BLE001 - an adapter's own fault is a node at its `error` gate, never a dead run
+            self.original = error
+            return end(status="error", error=ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}"))
+        return end(
+            status="ok", reply=reply.text, reasoning=reply.reasoning, finish_reason=reply.finish_reason,
+            usage=reply.usage, model=reply.model, api_base=reply.api_base,
+        )  # fmt: skip
+
+    async def _listen(self, start: LlmStart, pieces: Pieces, heard: list[str]) -> Reply:
+        model = self.asking.models(self.request.model)
+        reply: Reply | None = None
+        stream = model.stream(
+            ChatRequest(
+                messages=tuple(dict(message) for message in self.request.messages),
+                model=self.request.model,
+                params=self.request.params,
+                attempt=start.attempt,
+                stream=not self.leaf,
+                leaf=self.leaf,
+            )
+        )
+        async for part in stream:
+            if isinstance(part, Delta):
+                if part.kind == "reply":
+                    heard.append(part.text)
+                pieces.add(part.kind, part.text)
+            else:
+                reply = part
+        if reply is None:
+            raise ModelError("empty", "no reply came back", retry="once", partial="".join(heard))
+        return reply
+
+    async def again(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
+        """The next attempt, after its wait or after the ``error`` gate; None lets the failure apply."""
+        if end.wait is not None:
+            waiting = self.asking.sleep(end.wait)
+            if asyncio.iscoroutine(waiting) or isinstance(waiting, asyncio.Future):
+                await waiting
+            return self.start()
+        error = end.error or ErrorInfo(kind="unknown", message="the request failed")
+        failure = await self.asking.seam.pass_("error", self.id, Failure(error, start.attempt), self.node)
+        if failure.action == "apply":
+            return None
+        self.supplied = failure.text if failure.action == "supply" else None
+        self.request = self.asking.seam.edited(self.id, self.request)
+        return self.start()

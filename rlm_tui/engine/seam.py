@@ -1,0 +1,42 @@
+"""The seam as the loop sees it: what people changed is applied, what is remembered is not held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from rlm_tui.engine.effects import Effects
+from rlm_tui.engine.gate import Gates, V, apply_edit
+from rlm_tui.journal.events import Point
+
+
+@dataclass(slots=True)
+class Seam:
+    """A run's gates, over its memory.
+
+    Args:
+        effects: The run's memory, which has the changes people made.
+        gates: Who may hold the run.
+    """
+
+    effects: Effects
+    gates: Gates
+
+    def edited(self, id: str, value: V) -> V:
+        """A value with every recorded change at its address applied."""
+        for field, new in self.effects.edits(id):
+            value = cast(V, apply_edit(value, field, new))
+        return value
+
+    async def pass_(self, point: Point, id: str, value: V, node: str, *, remembered: bool = False) -> V:
+        """Hand a value through its gate.
+
+        Args:
+            point: Where in the loop.
+            id: The value's address.
+            value: What crosses.
+            node: The node that waits meanwhile.
+            remembered: Whether the act this leads to has its outcome in the journal: then no gate holds it.
+        """
+        value = self.edited(id, value)
+        return value if remembered else await self.gates.pass_(point, id, value, node=node)

@@ -1,0 +1,99 @@
+"""What all nodes of one run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rlm_tui.engine.backends import RecursiveBackend
+from rlm_tui.engine.clocks import WorkClock
+from rlm_tui.engine.dialect import Dialect
+from rlm_tui.engine.effects import Effects
+from rlm_tui.engine.limits import TreeLimits
+from rlm_tui.engine.options import Options
+from rlm_tui.engine.sampling import Asking
+from rlm_tui.engine.seam import Seam
+from rlm_tui.engine.slots import Slots, Window
+from rlm_tui.journal import address
+from rlm_tui.journal.events import Text
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal
+
+
+@dataclass(slots=True)
+class Shared:
+    """One run's journal, memory, gates, slots and limits.
+
+    Attributes:
+        run: The fold of the journal, always up to date.
+        clocks: Working clocks by node.
+        hold_repl: By node, how to stop and start the computing clock of its REPL.
+        seats: By call, the window it has a seat in.
+        opaque: A caller's own backend for sub-calls, if there is one.
+        scratch: Where REPLs make their private directories; None means the system's place.
+        leaving: Set when the process goes and the run stays resumable: then no end is written any more.
+    """
+
+    journal: Journal
+    run: Run
+    effects: Effects
+    seam: Seam
+    asking: Asking
+    slots: Slots
+    limits: TreeLimits
+    options: Options
+    dialect: Dialect
+    opaque: RecursiveBackend | None = None
+    scratch: Path | None = None
+    clocks: dict[str, WorkClock] = field(default_factory=dict[str, WorkClock])
+    hold_repl: dict[str, Callable[[bool], None]] = field(default_factory=dict[str, Callable[[bool], None]])
+    seats: dict[str, Window] = field(default_factory=dict[str, Window])
+    leaving: bool = False
+    loaded_at: float | None = None
+    """When the last event was written that an earlier process left, seconds since the epoch."""
+
+    def worked(self, node: str) -> float:
+        """Seconds of working time that an earlier process spent on a node."""
+        before = self.run.nodes.get(node)
+        if before is None or self.loaded_at is None or before.started > self.loaded_at:
+            return 0.0
+        return max(0.0, self.loaded_at - before.started - before.held_s)
+
+    def text(self, value: Text | None) -> str:
+        """A text of the journal, wherever it is kept."""
+        return self.journal.text(value)
+
+    @contextmanager
+    def held(self, id: str, node: str) -> Generator[None, None, None]:
+        """While a gate holds a value of a node: its clocks and its ancestors' stop, and the seats above are free.
+
+        Args:
+            id: The address of the value.
+            node: The node that waits.
+        """
+        seats = [seat for call in self._calls_above(id, node) if (seat := self.seats.get(call))]
+        clock = self.clocks[node]
+        repls = [hold for other, hold in self.hold_repl.items() if other == node or other.startswith(f"{node}/")]
+        clock.stop()
+        for seat in seats:
+            seat.leave()
+        for hold in repls:
+            hold(True)
+        try:
+            yield
+        finally:
+            for hold in repls:
+                hold(False)
+            for seat in seats:
+                seat.take()
+            clock.go()
+
+    @staticmethod
+    def _calls_above(id: str, node: str) -> Iterator[str]:
+        if id != node and address.is_node(id):
+            yield id
+        while node != address.ROOT:
+            yield node
+            node = address.node_of(address.parent(node))

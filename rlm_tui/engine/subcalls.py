@@ -1,0 +1,285 @@
+"""Sub-calls: what the functions in a block ask for, one item at a time; a batch is a gather over items."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlm_tui.engine.clocks import WorkClock
+from rlm_tui.engine.gate import Answer, Ask, LimitHit, Request
+from rlm_tui.engine.limits import TIMES, Batch
+from rlm_tui.engine.prompts import child_task
+from rlm_tui.engine.sampling import RequestFailed
+from rlm_tui.engine.shared import Shared
+from rlm_tui.engine.slots import Window
+from rlm_tui.engine.values import NodeSpec
+from rlm_tui.journal import address
+from rlm_tui.journal.events import CallEnd, CallStart, ErrorInfo, NodeEnd
+from rlm_tui.repl.process import CallFailed
+
+NOT_RECORDED = "this call has no recorded answer, and a REPL that is rebuilt asks nobody"
+
+Children = Callable[[NodeSpec], Awaitable[NodeEnd]]
+"""Runs a child RLM at its call's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One sub-call that a block asked for. ``depth_reason`` says why an ``rlm_query`` runs as a leaf."""
+
+    id: str
+    fn: str
+    prompt: str
+    model: str | None
+    batch: Batch | None
+    index: int
+    ran_as: str
+    depth_reason: str | None
+
+
+@dataclass(slots=True)
+class BlockCalls:
+    """Answers the sub-calls of one run of one block.
+
+    Args:
+        shared: The run.
+        spec: The node whose block it is.
+        clock: The node's working clock.
+        block: The block's address.
+        children: Runs a child.
+        recorded: Only answer from the journal, as when a REPL is rebuilt: nothing is made live.
+    """
+
+    shared: Shared
+    spec: NodeSpec
+    clock: WorkClock
+    block: str
+    children: Children
+    recorded: bool = False
+    notes: list[str] = field(default_factory=list[str])
+    _window: Window = field(init=False)
+    _asked: dict[str, int] = field(default_factory=dict[str, int])
+    _batches: int = 0
+
+    def __post_init__(self) -> None:
+        self._window = Window(self.shared.options.max_batch_workers)
+
+    async def serve(self, fn: str, prompts: str | Sequence[str], model: str | None) -> str | list[str]:
+        """Answer one call of the code.
+
+        Args:
+            fn: The function's name, as the code called it.
+            prompts: One prompt, or those of a batch.
+            model: The model the code named, if it did.
+
+        Raises:
+            CallFailed: When a single call failed; in a batch the item is a text that begins with ``Error:``.
+        """
+        if isinstance(prompts, str):
+            item = self._item(fn, prompts, model, None, 0)
+            self._write_start(item)
+            return self._single(item, await self._answer(item))
+        self._batches += 1
+        batch = Batch(self._batches, len(prompts))
+        items = [self._item(fn, prompt, model, batch, n) for n, prompt in enumerate(prompts, 1)]
+        for item in items:
+            self._write_start(item)
+        # A group, because a batch that is cancelled must have seen every item end before its block does.
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._answer(item)) for item in items]
+        ends = [task.result() for task in tasks]
+        self._note_refused(items, ends)
+        return [self._in_batch(item, end) for item, end in zip(items, ends, strict=True)]
+
+    def _item(self, fn: str, prompt: str, model: str | None, batch: Batch | None, index: int) -> Item:
+        kind = "rlm" if fn.startswith("rlm") else "llm"
+        first = address.call(self.block, kind, prompt, model, 1)
+        self._asked[first] = nth = self._asked.get(first, 0) + 1
+        id = address.call(self.block, kind, prompt, model, nth)
+        if self.shared.opaque is not None:
+            return Item(id, fn, prompt, model, batch, index, "opaque", None)
+        deep = kind == "rlm" and self.spec.depth + 1 >= self.spec.max_depth
+        ran_as = "rlm" if kind == "rlm" and not deep else "llm"
+        return Item(id, fn, prompt, model, batch, index, ran_as, "depth" if deep else None)
+
+    def _write_start(self, item: Item) -> None:
+        if self.recorded or self.shared.effects.started("call", item.id):
+            return
+        batch = item.batch
+        fields: dict[str, Any] = {"batch": batch.key, "item": item.index, "size": batch.size} if batch else {}
+        self.shared.journal.append(
+            CallStart.model_validate(
+                {
+                    "id": item.id, "fn": item.fn, "prompt": item.prompt, "model": item.model,
+                    "ran_as": item.ran_as, "reason": item.depth_reason, **fields,
+                }
+            )
+        )  # fmt: skip
+
+    async def _answer(self, item: Item) -> CallEnd:
+        if (end := self._remembered(item)) is not None:
+            return end
+        if self.recorded:
+            return CallEnd(id=item.id, status="error", error=ErrorInfo(kind="unknown", message=NOT_RECORDED))
+        self.shared.seats[item.id] = self._window
+        try:
+            async with self._window:
+                return await self._live(item)
+        finally:
+            self.shared.seats.pop(item.id, None)
+
+    def _remembered(self, item: Item) -> CallEnd | None:
+        end = self.shared.effects.remembered("call", item.id, CallEnd)
+        return None if end is None else self._returned(end, self.shared.seam.edited(item.id, self._as_answer(end)))
+
+    async def _live(self, item: Item) -> CallEnd:
+        shared, began = self.shared, time.monotonic()
+        try:
+            end = await self._allowed(item) or await self._asked_for(item)
+        except asyncio.CancelledError:
+            if not (shared.leaving or shared.journal.closed):
+                self._finish(CallEnd(id=item.id, status="killed"), began)
+            raise
+        end = self._finish(end, began)
+        answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)
+        return self._returned(end, answer)
+
+    def _finish(self, end: CallEnd, began: float) -> CallEnd:
+        limit = self.shared.options.result_truncation_limit
+        cut = limit if limit is not None and len(self.shared.text(end.value)) > limit else None
+        seconds = round(time.monotonic() - began, 3)
+        written = self.shared.journal.append(end.model_copy(update={"seconds": seconds, "cut": cut}))
+        assert isinstance(written, CallEnd)
+        return written
+
+    async def _allowed(self, item: Item) -> CallEnd | None:
+        """None when the item may be asked; the refusal when a limit applies."""
+        child = item.ran_as == "rlm"
+        refused = await self._refused(item, child)
+        if refused is not None:
+            return CallEnd(id=item.id, status="refused", limit=refused.name)
+        self.shared.limits.reserve(child, item.batch)
+        return None
+
+    async def _refused(self, item: Item, child: bool) -> LimitHit | None:
+        for hit in self.shared.limits.for_call(child, item.batch):
+            passed = await self.shared.seam.pass_("limit", item.id, hit, self.spec.id)
+            if passed.applied:
+                return passed
+            self.shared.limits.raise_to(passed)
+        return None
+
+    async def _asked_for(self, item: Item) -> CallEnd:
+        model = item.model or self.spec.sub_model or self.spec.model
+        ask = await self.shared.seam.pass_("call", item.id, Ask(item.fn, item.prompt, model), self.spec.id)
+        if ask.killed:
+            return CallEnd(id=item.id, status="killed")
+        if ask.supplied is not None:
+            return CallEnd(id=item.id, status="supplied", value=ask.supplied)
+        if item.ran_as == "opaque":
+            return await self._opaque(item, ask)
+        return await (self._child(item, ask) if item.ran_as == "rlm" else self._leaf(item, ask))
+
+    async def _leaf(self, item: Item, ask: Ask) -> CallEnd:
+        request = Request(({"role": "user", "content": ask.prompt},), ask.model, self.spec.params)
+        try:
+            end = await self.shared.asking.ask(item.id, self.spec.id, request, leaf=True)
+        except RequestFailed as failed:
+            return CallEnd(id=item.id, status="error", error=failed.error)
+        return CallEnd(id=item.id, status="ok", value=self.shared.text(end.reply), usage=end.usage)
+
+    async def _child(self, item: Item, ask: Ask) -> CallEnd:
+        spec = NodeSpec(
+            id=item.id,
+            depth=self.spec.depth + 1,
+            task=child_task(ask.prompt),
+            context=ask.prompt,
+            model=ask.model,
+            system_prompt=self.spec.system_prompt,
+            max_iterations=self.spec.max_iterations,
+            max_depth=self.spec.max_depth,
+            sub_model=self.spec.sub_model,
+            params=self.spec.params,
+        )
+        end = await self.children(spec)
+        value = None if end.value is None else self.shared.text(end.value)
+        match end.status:
+            case "error":
+                return CallEnd(id=item.id, status="error", error=end.error, usage=end.usage)
+            case "killed" if value is None:
+                return CallEnd(id=item.id, status="killed", usage=end.usage)
+            case "limit" if end.limit in TIMES and value is None:
+                message = f"child timeout after {end.seconds or 0.0:.3f}s"
+                error = ErrorInfo(kind="timeout", message=message)
+                return CallEnd(id=item.id, status="timeout", error=error, usage=end.usage)
+            case _:
+                return CallEnd(id=item.id, status="ok", value=value, usage=end.usage)
+
+    async def _opaque(self, item: Item, ask: Ask) -> CallEnd:
+        """Ask a caller's own backend, in a thread: children it hides are not in the tree, and the tree says so."""
+        backend = self.shared.opaque
+        assert backend is not None
+        method = backend.recursive_query if item.fn.startswith("rlm") else backend.query
+        try:
+            value = await asyncio.to_thread(method, ask.prompt, ask.model or None)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign backend raises is this call's error
+            info = ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}")
+            return CallEnd(id=item.id, status="error", error=info)
+        return CallEnd(id=item.id, status="ok", value=str(value))
+
+    # What the code receives --------------------------------------------------------------------------------------
+
+    def _as_answer(self, end: CallEnd) -> Answer:
+        return Answer(end.status, self.shared.text(end.value), end.error)
+
+    def _returned(self, end: CallEnd, answer: Answer) -> CallEnd:
+        if not answer.supplied:
+            return end
+        return end.model_copy(update={"status": "supplied", "value": answer.text, "error": None, "cut": None})
+
+    def _text(self, item: Item, end: CallEnd) -> str:
+        match end.status:
+            case "ok" | "supplied":
+                if end.value is None:
+                    self.notes.append(f"{item.fn}: a child ended without an answer; the code received an empty string.")
+                    return ""
+                value = self.shared.text(end.value)
+                if end.cut is not None:
+                    self.notes.append(f"{item.fn}: an answer of {len(value):,} characters was cut to {end.cut:,}.")
+                    return value[: end.cut]
+                return value
+            case "timeout":
+                return f"Error: {end.error.message}" if end.error else "Error: child timeout"
+            case "killed":
+                return "Error: killed by user"
+            case "refused":
+                return f"Error: {end.limit} exceeded"
+            case _:
+                return f"Error: {end.error.message if end.error else 'the call failed'}"
+
+    def _single(self, item: Item, end: CallEnd) -> str:
+        if end.status == "error":
+            error = end.error or ErrorInfo(kind="unknown", message="the call failed")
+            raise CallFailed(error.message if error.kind == "unknown" else f"ModelError: {error.message}")
+        return self._text(item, end)
+
+    def _in_batch(self, item: Item, end: CallEnd) -> str:
+        if end.status == "refused" and end.limit == "max_children_per_batch":
+            return ""
+        return self._text(item, end)
+
+    def _note_refused(self, items: list[Item], ends: list[CallEnd]) -> None:
+        refused = [
+            item.index - 1
+            for item, end in zip(items, ends, strict=True)
+            if end.status == "refused" and end.limit == "max_children_per_batch"
+        ]
+        if refused:
+            which = ", ".join(map(str, refused[:20])) + (" …" if len(refused) > 20 else "")
+            self.notes.append(
+                f"{items[0].fn}: {len(refused)} of {len(items)} prompts were refused by max_children_per_batch; "
+                f"their results are empty strings (indices {which})."
+            )
