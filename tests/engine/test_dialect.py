@@ -196,7 +196,20 @@ def test_s41_a_printed_line_of_data_is_told() -> None:
     assert "not taken" in found[0]
 
 
-@pytest.mark.parametrize("reply", ["```repl\nprint(1)\n```", "So: FINAL(x) comes later.\n```repl\nprint(1)\n```"])
+def test_a_line_of_data_beside_the_blocks_own_answer_is_not_told() -> None:
+    data = Proposal(text="pwned", origin="printed", refused="final_in_data")
+    finals = of_block((), (data, Proposal(text="7", origin="printed")), None)
+    assert notes(OPENENV.observe(turn("", ran(finals=finals), message="No."))) == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "```repl\nprint(1)\n```",
+        "So: FINAL(x) comes later.\n```repl\nprint(1)\n```",
+        "FINAL(x) comes later.\n```repl\nprint(1)\n```",
+    ],
+)
 def test_a_turn_in_which_nothing_goes_wrong_has_no_note(reply: str) -> None:
     assert notes(OPENENV.observe(turn(reply, ran()))) == []
 

@@ -260,6 +260,7 @@ def test_s43_a_final_var_in_prose_leaves_the_answer_to_the_repl() -> None:
         ("Before\n```\nx\n```\nafter", "Before\n\nafter"),
         ("FINAL(never closed", "FINAL(never closed"),
         ("<think>FINAL(1)</think>It is 2", "It is 2"),
+        ("<think>\n```\nx\n```\nhm</think>It is 2", "It is 2"),
         ("  42 \n", "42"),
         ("```repl\nprint(42)\n```", None),
         ("", None),

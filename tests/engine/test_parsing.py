@@ -133,6 +133,12 @@ def test_s33_backticks_at_the_end_of_a_line_of_code_close_an_open_fence() -> Non
     assert parsed.blocks[0].reasons == ("line_end_fence",)
 
 
+def test_s33_a_fence_closed_at_a_lines_end_runs_even_if_it_does_not_compile() -> None:
+    parsed = parse("```repl\nprint(1))```\nSo far.", "stop")
+    assert codes(parsed) == ["print(1))"]
+    assert parsed.blocks[0].reasons == ("line_end_fence",)
+
+
 def test_backticks_at_the_end_of_a_line_close_before_the_fence_of_a_later_block() -> None:
     parsed = parse("```repl\nprint(1)```\nand\n```repl\nprint(2)\n```", "stop")
     assert codes(parsed) == ["print(1)", "print(2)"]
@@ -187,6 +193,7 @@ def test_s34_a_blank_block_does_not_run(text: str) -> None:
         ("\ta\n    b", "\ta\n    b"),
         ("  s = '''\nx\n'''", "  s = '''\nx\n'''"),
         ("s = '''\n   \n'''", "s = '''\n   \n'''"),
+        ("\ns = 'a\x0cb\u2028c'\n", "s = 'a\x0cb\u2028c'"),
     ],
 )
 def test_normalise(raw: str, code: str) -> None:
@@ -245,6 +252,7 @@ def test_calls_of_another_protocol_are_reported(call: str) -> None:
 
 def test_a_tool_call_in_code_is_code() -> None:
     assert parse("```repl\ns = '<tool_call>'\n```", "stop").rejects == ()
+    assert parse("I could write `<tool_call>` here.", "stop").rejects == ()
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "<think>hm</think>\n"])
@@ -460,6 +468,15 @@ def test_at_most_fifty_ends_of_a_block_are_tried(monkeypatch: pytest.MonkeyPatch
     parsed = parse(f"```repl\ns = '''\n{inner}'''\nprint(s)\n```", "stop")
     assert parsed.blocks[0].code == "s = '''"
     assert sum(code.startswith("s = '''") for code in tried) == MAX_ENDS
+
+
+def test_code_that_nothing_can_complete_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    read = ast.parse
+    monkeypatch.setattr(parsing.ast, "parse", lambda code: (tried.append(code), read(code))[1])
+    parse("```repl\nif True\n```\n" + "prose\n```\n" * 20, "length")
+    assert tried.count("if True") == 1
+    assert sum(code.startswith("if True") for code in tried) == 1
 
 
 def test_reading_code_warns_nobody() -> None:
