@@ -10,30 +10,31 @@ from typing import Any, Literal
 
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import ContextInfo, Event, Text
+from rlm_tui.journal.hands import REVERTED, Hands
 from rlm_tui.journal.totals import Totals
-from rlm_tui.journal.tree import Attempt, Block, Call, Edited, Held, Iteration, Mark, Node
-
-REVERTED = "reverted"
-"""The note of an ``edit`` that takes back what was changed while it was held."""
+from rlm_tui.journal.tree import Attempt, Call, Iteration, Mark, Node
 
 RunState = Literal["empty", "running", "held", "ended"]
 
 
-class Run:
+class Run(Hands):
     """One run, as far as its events go.
 
+    An event that was applied before, by its ``seq``, is let be; so a journal can be loaded after subscribing to it.
+
     Attributes:
-        root: The root node; None before it began.
-        nodes: RLM nodes by address.
-        calls: Sub-calls by address.
-        blocks: Blocks by address, those of a person included.
-        held: What is held, by address, in the order it was held.
-        edits: What people changed, oldest first.
+        start: ``run.start``, once it is there.
+        started: When the first event was, in seconds since the epoch.
+        seen: How many events were applied.
+        errors: Failed requests that were given up, failed blocks, calls and nodes.
+        subcalls: How many sub-calls were asked for.
+        children: How many of them ran as child RLMs.
         end: ``run.end``, once it is there.
         unknown: How many events of a newer version were met.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
+        super().__init__()
         self.id = ""
         self.start: Event | None = None
         self.task: Text = ""
@@ -41,17 +42,10 @@ class Run:
         self.config: dict[str, Any] = {}
         self.environment: dict[str, Any] = {}
         self.parent: dict[str, Any] | None = None
-        self.root: Node | None = None
-        self.nodes: dict[str, Node] = {}
-        self.iterations: dict[str, Iteration] = {}
-        self.calls: dict[str, Call] = {}
-        self.blocks: dict[str, Block] = {}
-        self.held: dict[str, Held] = {}
-        self.edits: list[Edited] = []
         self.end: events.RunEnd | None = None
         self.started: float | None = None
-        self.last: float | None = None
         self.seen = 0
+        self._next = 0
         self.unknown = 0
         self.errors = 0
         self.subcalls = 0
@@ -75,6 +69,9 @@ class Run:
 
     def apply(self, event: Event) -> None:
         """Take one more event. Events of a newer version are counted and otherwise let be."""
+        if 0 <= event.seq < self._next:
+            return
+        self._next = event.seq + 1
         self.seen += 1
         self.started = event.t if self.started is None else self.started
         self.last = event.t
@@ -131,12 +128,12 @@ class Run:
             self.nodes.get(address.node_of(call.block.id)) if call else None,
         )  # fmt: skip
         self.nodes[event.id] = node
-        if call is None:
-            self.root = node
-        else:
+        if call is not None:
             call.node = node
-            node.tainted = call.mark != ""
+            node.downstream = call.mark != ""
             self.children += 1
+        elif event.id == address.ROOT or self.root is None:
+            self.root = node
 
     def _node_end(self, event: events.NodeEnd) -> None:
         node = self.nodes.get(event.id)
@@ -146,14 +143,16 @@ class Run:
         node.via, node.limit, node.partial, node.error = event.via, event.limit, event.partial, event.error
         node.ended, node.seconds = event.t, event.seconds
         if event.via == "forced":
-            node.edited = node.tainted = True
-        node.final_mark = "downstream" if node.tainted else ""
+            node.final_mark = "edited"
+            node.downstream = True
+        elif node.tainted and not node.final_mark:
+            node.final_mark = "downstream"
         if node.status == "error":
             self.errors += 1
-        for held in [h for h in self.held.values() if h.node == event.id]:
-            self._let_go(held.id)
+        self._let_go_in(event.id)
 
     def _llm_start(self, event: events.LlmStart) -> None:
+        self._let_go(event.id)
         call = self.calls.get(event.id)
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
@@ -184,25 +183,26 @@ class Run:
             self._count(owner, event.usage)
 
     def _count(self, owner: Iteration | Call, usage: events.Usage | None) -> None:
-        node: Node | None
         if isinstance(owner, Call):
-            node = self.nodes.get(address.node_of(owner.block.id))
+            node = self._node_at(owner.block.id)
             owner.usage = usage
         else:
             node = owner.node
             node.own.add(usage)
-        while node is not None:
-            node.total.add(usage)
-            node = node.parent
+        for above in node.up() if node else ():
+            above.total.add(usage)
 
     def _exec_start(self, event: events.ExecStart) -> None:
+        self._let_go(event.id)
+        if event.origin == "model":
+            self._let_go(address.parent(event.id))
         block = self._block(event.id, event.code)
-        if block is None:
-            return
         block.code, block.span, block.origin, block.reasons = event.code, event.span, event.origin, event.reasons
         block.status, block.started, block.ended = "open", event.t, None
         node = self._node_at(event.id)
-        if node is not None and node.tainted and not block.mark:
+        if event.origin == "human" or (event.origin == "eval" and event.by == "human"):
+            self._ran_by_hand(block, node)
+        elif node is not None and node.tainted and not block.mark:
             block.mark = "downstream"
 
     def _exec_end(self, event: events.ExecEnd) -> None:
@@ -216,6 +216,8 @@ class Run:
         block.notes, block.ms, block.ended = event.notes, event.ms, event.t
         block.reasons += tuple(r for r in event.reasons if r not in block.reasons)
         block.stream.clear()
+        for call in block.calls:
+            self._delivered(call)
         node = self._node_at(event.id)
         if node is None:
             return
@@ -246,18 +248,20 @@ class Run:
         call = self.calls.get(event.id)
         if call is None:
             return
+        self._let_go(event.id)
         if call.status == "open":
             call.block.open_calls -= 1
+            if call.ran_as == "opaque" and event.usage is not None:
+                self._count(call, event.usage)
         call.status, call.value, call.error, call.limit = event.status, event.value, event.error, event.limit
         call.cut, call.seconds, call.ended = event.cut, event.seconds, event.t
         call.usage = event.usage or call.usage
         if call.status in ("error", "timeout"):
             self.errors += 1
-        if call.row_mark:
-            self._taint_block(call.block)
-        self._let_go(event.id)
+        self._delivered(call)
 
     def _obs(self, event: events.Obs) -> None:
+        self._let_go(event.id)
         iteration = self._iteration(event.id)
         iteration.obs, iteration.obs_length = event.text, event.raw_length
         if iteration.node.tainted and not iteration.obs_mark:
@@ -272,147 +276,8 @@ class Run:
         elif block := self.blocks.get(event.id):
             (block.late if event.late else block.stream).append((event.kind, event.text))
 
-    def _hold(self, event: events.Hold) -> None:
-        held = Held(event.id, event.point, event.node, event.value, event.why, event.t)
-        self.held[event.id] = held
-        if event.point == "block":
-            self._block(event.id, str(event.value.get("code", "")))
-        for thing in self._things(event.id, event.node):
-            thing.held = held
-
     def _go(self, event: events.Go) -> None:
-        self._let_go(event.id)
-
-    def _edit(self, event: events.Edit) -> None:
-        node = self._node_at(event.id)
-        if event.note == REVERTED:
-            self._revert(event, node)
-            return
-        before = (node.edited, node.tainted) if node else (False, False)
-        by = event.by or ""
-        self.edits.append(Edited(event.id, event.field, event.value, event.was, event.note, event.t, by, before))
-        if event.field == "note":
-            return
-        if node is not None:
-            node.edited = node.tainted = True
-        thing = self.blocks.get(event.id) or self.calls.get(event.id) or self.iterations.get(event.id)
-        match thing, event.field:
-            case Block(), "code":
-                thing.was = thing.code if thing.was is None else thing.was
-                thing.code, thing.mark = event.value, "edited"
-            case Block(), _:
-                thing.mark = "edited"
-            case Call(), field:
-                self._edit_call(thing, field, event)
-            case Iteration(), "reply":
-                thing.edited_reply, thing.mark = event.value, "edited"
-            case Iteration(), "obs":
-                thing.obs_was, thing.obs_mark = event.was, "edited"
-            case Iteration(), "final":
-                if node is not None:
-                    node.final_mark = "edited"
-            case Iteration(), _:
-                thing.mark = "edited"
-            case _:
-                pass
-
-    def _revert(self, event: events.Edit, node: Node | None) -> None:
-        """Take a change back that nothing has followed from yet: as if it had not been made."""
-        mine = [edit for edit in self.edits if edit.id == event.id and edit.field != "note"]
-        if not mine:
-            return
-        self.edits = [edit for edit in self.edits if edit not in mine]
-        tainted = mine[0].before[1]
-        if node is not None:
-            node.edited, node.tainted = mine[0].before
-        mark: Mark = "downstream" if tainted else ""
-        match self.blocks.get(event.id) or self.calls.get(event.id) or self.iterations.get(event.id):
-            case Block() as block:
-                block.code, block.was, block.mark = block.code if block.was is None else block.was, None, mark
-            case Call() as call:
-                call.edited_prompt, call.was, call.mark = None, None, mark
-            case Iteration() as iteration:
-                iteration.edited_reply, iteration.obs_was, iteration.obs_mark = None, None, ""
-                iteration.mark = mark
-            case _:
-                pass
-
-    def _edit_call(self, call: Call, field: str, event: events.Edit) -> None:
-        call.mark = "edited"
-        if field == "prompt":
-            call.edited_prompt = event.value
-        elif field == "answer":
-            call.was = event.was
-            if call.status != "open":
-                call.value, call.status = event.value, "supplied"
-            self._taint_block(call.block)
-
-    # Finding and making ------------------------------------------------------------------------------------------
-
-    def _node_at(self, id: str) -> Node | None:
-        """The node something belongs to; of a leaf's address, the node whose block asked."""
-        owner = address.node_of(id)
-        if owner not in self.nodes and (call := self.calls.get(owner)):
-            owner = address.node_of(call.block.id)
-        return self.nodes.get(owner)
-
-    def _iteration(self, id: str) -> Iteration:
-        if id not in self.iterations:
-            node = self.nodes.get(address.node_of(id)) or self._orphanage(id)
-            iteration = Iteration(id, address.number(id), node)
-            self.iterations[id] = iteration
-            if id.endswith("/default"):
-                node.default = iteration
-            else:
-                node.iterations.append(iteration)
-        return self.iterations[id]
-
-    def _orphanage(self, id: str) -> Node:
-        """A node for events whose ``node.start`` is not there: a damaged journal still folds."""
-        node = Node(address.node_of(id), 0, "", ContextInfo(kind="str", text="", length=0), "", self.last or 0.0)
-        self.nodes[node.id] = node
-        self.root = self.root or node
-        return node
-
-    def _block(self, id: str, code: Text) -> Block | None:
-        if id not in self.blocks:
-            base, _, _ = id.partition("+") if "+" in id.rsplit("/", 1)[-1] else (id, "", "")
-            iteration = self._iteration(address.parent(base) if base.rsplit("/", 1)[-1].startswith("b") else base)
-            block = Block(id, address.number(base), code)
-            self.blocks[id] = block
-            if id.endswith("/final"):
-                iteration.resolved = block
-            else:
-                iteration.blocks.append(block)
-        return self.blocks[id]
-
-    def _things(self, id: str, node: str) -> list[Any]:
-        found = (self.nodes.get(node), self.blocks.get(id), self.calls.get(id), self.iterations.get(id))
-        return [thing for thing in found if thing is not None]
-
-    def _taint_block(self, block: Block) -> None:
-        node = self._node_at(block.id)
-        block.mark = block.mark or "downstream"
-        if node is not None:
-            node.tainted = True
-
-    def _let_go(self, id: str) -> None:
-        held = self.held.pop(id, None)
-        if held is None:
-            return
-        for thing in self._things(id, held.node):
-            thing.held = None
-        node = self.nodes.get(held.node)
-        while node is not None:
-            node.held_s += (self.last or held.since) - held.since
-            node = node.parent
-        others = [h for h in self.held.values() if h.node == held.node]
-        if others and held.node in self.nodes:
-            self.nodes[held.node].held = others[-1]
-
-    def _let_go_all(self) -> None:
-        for id in list(self.held):
-            self._let_go(id)
+        self._hand_on(event.id)
 
 
 __all__ = ["REVERTED", "Mark", "Run", "RunState"]

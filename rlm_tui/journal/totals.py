@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rlm_tui.journal.events import Usage
 
@@ -63,5 +64,12 @@ class Totals:
             prompt=self.prompt if known else None,
             completion=self.completion if known else None,
             cost=self.cost if not (self.unpriced or self.scripted) else None,
-            source="scripted" if self.scripted == self.requests else "mixed" if self.scripted else "provider",
+            source=self._source(),
         )
+
+    def _source(self) -> Literal["provider", "scripted", "estimate", "mixed"] | None:
+        if self.uncounted == self.requests:
+            return None
+        if self.scripted == self.requests:
+            return "scripted"
+        return "mixed" if self.scripted else "estimate" if self.estimated else "provider"

@@ -81,6 +81,8 @@ class Held:
     value: dict[str, Any]
     why: Why
     since: float
+    first_edit: int = 0
+    """How many changes the run had before it was held."""
 
 
 @dataclass(slots=True)
@@ -94,8 +96,6 @@ class Edited:
     note: str
     t: float
     by: str
-    before: tuple[bool, bool] = (False, False)
-    """Whether its node was edited, and downstream of an edit, before this one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -126,6 +126,8 @@ class Call:
     edited_prompt: Text | None = None
     was: Text | None = None
     """The answer as it was before a person supplied another."""
+    came: tuple[Literal["open", "ok", "error", "supplied", "killed", "timeout", "refused"], Text | None] | None = None
+    """Status and value as they came, where a person supplied another answer after that."""
     mark: Mark = ""
     held: Held | None = None
 
@@ -271,8 +273,12 @@ class Node:
     """How many values are held in it or below it now."""
     held_since: float | None = None
     """When the first of these was held."""
-    edited: bool = False
-    tainted: bool = False
+    hands: int = 0
+    """How many changes and pieces of code of people stand in it, those on its sub-calls' prompts included."""
+    causes: int = 0
+    """How many of them its own next acts follow from already."""
+    downstream: bool = False
+    """Whether it follows from a hand elsewhere: what it was asked, or an answer that it got."""
     final_mark: Mark = ""
     held: Held | None = None
     """The newest value of this node (not of its children) in a gate's hand."""
@@ -295,6 +301,16 @@ class Node:
         return open_block.state if open_block else "between"
 
     @property
+    def edited(self) -> bool:
+        """Whether a person's hand is in it."""
+        return self.hands > 0
+
+    @property
+    def tainted(self) -> bool:
+        """Whether what it does now follows from a person's hand."""
+        return self.causes > 0 or self.downstream
+
+    @property
     def row_mark(self) -> Mark:
         """The mark of its row in the tree."""
         return "edited" if self.edited else "downstream" if self.tainted else ""
@@ -307,7 +323,7 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Itself and every node below, parents first."""
-        waiting = [self]
+        waiting: list[Node] = [self]
         while waiting:
             node = waiting.pop()
             yield node
