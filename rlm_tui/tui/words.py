@@ -1,0 +1,160 @@
+"""What the screen says about a held value: where it is held, why, what has not happened yet, what the main key does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from rlm_tui.journal import address, events
+from rlm_tui.journal.events import Blob, Point, Why
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.tree import Edited, Held
+from rlm_tui.tui.text import one_line
+from rlm_tui.tui.view import View
+
+RELEASE: dict[Point, str] = {
+    "llm": "send", "reply": "take it", "block": "run", "call": "start it", "return": "hand back",
+    "observe": "show the model", "final": "accept", "error": "let it fail", "limit": "let it end",
+}  # fmt: skip
+"""What releasing is called, by pause point."""
+
+WHY: dict[Why, str] = {
+    "step": "step", "breakpoint": "breakpoint", "pause": "pause", "error": "always held", "limit": "always held",
+    "start": "held at the start", "resume": "resumed, held",
+}  # fmt: skip
+
+_UNTIL: dict[Point, str] = {
+    "llm": "This request has not been sent.",
+    "reply": "Nothing of this reply has run.",
+    "block": "Nothing of this block has run.",
+    "call": "Nobody has been asked yet.",
+    "return": "The code has not seen this answer.",
+    "observe": "The model has not seen this text.",
+    "final": "This answer has not been accepted.",
+}
+
+_WISHES = {
+    "step": "step: stops at this node's next pause point",
+    "next": "next: stops at this node's next block, or what it prints",
+    "into": "into: stops at the first request of the call",
+    "pause": "stops at the next pause point",
+}
+
+_KEYS: dict[str, str] = {
+    "code": "code", "reply": "text", "obs": "text", "prompt": "prompt", "answer": "text", "messages": "messages",
+    "model": "model", "params": "params",
+}  # fmt: skip
+
+
+def i_k(held: Held) -> str:
+    """The iteration that a held value belongs to, as the rows write it: ``i2``; empty when there is none."""
+    found = re.match(r"/(i\d+)", held.id.removeprefix(held.node))
+    return found.group(1) if found else ""
+
+
+def where(held: Held) -> str:
+    """Where something is held: ``before block 1``."""
+    match held.point:
+        case "llm":
+            return "before a request"
+        case "reply":
+            return "at a reply"
+        case "block":
+            return f"before block {address.number(held.id)}"
+        case "call":
+            return "before a call"
+        case "return":
+            return "at an answer to the code"
+        case "observe":
+            return "before an observation"
+        case "final":
+            return "at a final answer"
+        case "error":
+            return "at an error"
+        case "limit":
+            return "at a limit"
+
+
+def edits_of(run: Run, held: Held) -> list[Edited]:
+    """What people changed of a held value since it is held, oldest first."""
+    found: list[Edited] = []
+    for edited in reversed(run.edits):
+        if edited.t < held.since:
+            break
+        if edited.id == held.id and edited.field != "note":
+            found.append(edited)
+    return found[::-1]
+
+
+def is_edited(run: Run, held: Held) -> bool:
+    """Whether a held value differs from what it was when it was held."""
+    found = edits_of(run, held)
+    return bool(found) and found[-1].value != found[0].was
+
+
+def release_word(run: Run, held: Held) -> str:
+    """What the key that releases does here, as its label."""
+    word = RELEASE[held.point]
+    return f"{word} edited" if held.point == "block" and is_edited(run, held) else word
+
+
+def sentence(run: Run, held: Held, human: str) -> str:
+    """What has not happened yet, or what is wrong.
+
+    Args:
+        run: The run.
+        held: What is held.
+        human: The sign of a person's hand.
+    """
+    value = held.value
+    if held.point == "error":
+        return one_line(_plain(value.get("message"))) or "Something failed that is not the model's code."
+    if held.point == "limit":
+        return f"{value.get('name', 'A limit')}: {_number(value.get('used'))} of {_number(value.get('limit'))} used."
+    said = _UNTIL[held.point]
+    return f"{said} What follows from your edit will carry {human}." if is_edited(run, held) else said
+
+
+def wish(wants: str) -> str:
+    """What a verb under way waits for."""
+    return _WISHES.get(wants, _WISHES["pause"])
+
+
+def current(view: View, held: Held) -> dict[str, Any]:
+    """A held value as it stands now: with every edit, and every text of it whole.
+
+    Args:
+        view: For the run and for texts kept elsewhere.
+        held: What is held.
+    """
+    value = dict(held.value)
+    for edited in edits_of(view.run, held):
+        if key := _KEYS.get(edited.field):
+            value[key] = edited.value
+        elif edited.field == "final" and isinstance(edited.value, Mapping):
+            value.update(cast(Mapping[str, Any], edited.value))
+    return {key: _whole(view, item) for key, item in value.items()}
+
+
+def _whole(view: View, value: Any) -> Any:
+    if isinstance(value, Blob):
+        return view.text(value)
+    if isinstance(value, Mapping):
+        fields = cast(Mapping[str, Any], value)
+        if "$blob" in fields:
+            return view.text(Blob.model_validate(dict(fields)))
+        return {key: _whole(view, item) for key, item in fields.items()}
+    if isinstance(value, events.Message):
+        return {"role": value.role, "content": view.text(value.content)}
+    if isinstance(value, list | tuple):
+        return [_whole(view, item) for item in cast(list[Any], value)]
+    return value
+
+
+def _plain(value: Any) -> str:
+    return value.head if isinstance(value, Blob) else str(value or "")
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "?"
