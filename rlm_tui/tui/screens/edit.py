@@ -1,0 +1,277 @@
+"""The editor: one held value on the whole screen. Letters type; nothing typed is ever lost without a word."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import TextArea
+
+from rlm_tui.journal.tree import Held
+from rlm_tui.tui import words
+from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.forms import Form, Unreadable
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.screens.colours import QUERY, editor_theme
+from rlm_tui.tui.text import clean, cut, width
+from rlm_tui.tui.typed import Typed, visible
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.footer import Pair, write
+from rlm_tui.tui.widgets.lines import Lines, Target
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.session import Session
+
+Drafts = dict[tuple[str, str], str]
+"""What was typed and not applied, by address and field."""
+
+CHECK_AFTER = 0.15
+"""Seconds without a key before the syntax is looked at."""
+
+_NAMES = {
+    "messages": "the request", "reply": "the reply", "code": "block", "prompt": "the prompt", "answer": "the answer",
+    "obs": "the observation", "final": "the final answer", "limit": "the limit",
+}  # fmt: skip
+
+
+class Editor(TextArea):
+    """A text area that shows what it must not obey."""
+
+    def get_line(self, line_index: int) -> Text:
+        """A line as it may be shown."""
+        return Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
+
+
+class EditScreen(Screen[bool]):
+    """Edits one held value; comes back with whether something was applied.
+
+    Args:
+        view: For where it is.
+        session: Takes the edit.
+        bridge: Brings the session's answer.
+        held: What is held.
+        form: Its value as a text.
+        drafts: What was typed before and not applied.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f2", "apply", priority=True, show=False),
+        Binding("ctrl+r", "apply_and_release", priority=True, show=False),
+        Binding("ctrl+t", "discard", priority=True, show=False),
+        Binding("escape", "leave", priority=True, show=False),
+    ]
+
+    def __init__(self, view: View, session: Session, bridge: Bridge, held: Held, form: Form, drafts: Drafts) -> None:
+        super().__init__(id="edit")
+        self._view = view
+        self._session = session
+        self._bridge = bridge
+        self._held = held
+        self._form = form
+        self._drafts = drafts
+        self._typed = Typed(form.text)
+        self._draft = drafts.get(self._key)
+        self._said = "This is what you had typed before. ctrl+t throws it away." if self._draft is not None else ""
+        self._problem = ""
+        self._leaving = False
+        self._waiting = False
+        self._check: Timer | None = None
+
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self._held.id, self._form.field
+
+    @property
+    def text(self) -> str:
+        """The text as it stands, every character as it was or as it was typed."""
+        return self._typed.decode(self.query_one(Editor).text)
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it differs from what is held."""
+        return self.text != self._form.text
+
+    def compose(self) -> ComposeResult:
+        """A title, the text, a line for what is wrong, the keys."""
+        code = self._form.language == "python"
+        yield Lines(id="edit-title")
+        editor = Editor(
+            self._typed.encode(self._draft) if self._draft is not None else self._typed.shown,
+            soft_wrap=not code,
+            show_line_numbers=code,
+            tab_behavior="indent",
+            id="editor",
+            compact=True,
+        )
+        editor.cursor_blink = False
+        yield editor
+        yield Lines(id="edit-problem")
+        yield Lines(id="edit-keys")
+
+    def on_mount(self) -> None:
+        """Colour it, and type into it."""
+        editor = self.query_one(Editor)
+        theme = editor_theme(self.app)
+        editor.register_theme(theme)
+        editor.theme = theme.name
+        if self._form.language == "python":
+            editor.update_highlight_query("python", QUERY)
+            editor.language = "python"
+        editor.focus()
+        self._look()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out for the new width."""
+        self.call_after_refresh(self._paint)
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """Remember what was typed; look at it when the fingers rest."""
+        if self.dirty:
+            self._drafts[self._key] = self.text
+        else:
+            self._drafts.pop(self._key, None)
+        self._leaving = False
+        if self._check is not None:
+            self._check.stop()
+        self._check = self.set_timer(CHECK_AFTER, self._look)
+
+    def _look(self) -> None:
+        self._problem = problem(self._form, self.text)
+        self._paint()
+
+    # What it says ------------------------------------------------------------------------------------------------
+
+    def _paint(self) -> None:
+        if not self.is_mounted:
+            return
+        cells = self.size.width
+        self.query_one("#edit-title", Lines).show([self._title(cells)])
+        said, ink = (self._said, "ink") if self._said else (self._problem, "error")
+        self.query_one("#edit-problem", Lines).show([Line().add("  ").add(cut(said, cells - 4), ink)])
+        line, targets = Line().add("  "), list[Target]()
+        write(line, targets, 0, self._keys(), word="ink-2")
+        self.query_one("#edit-keys", Lines).show([line.cut(cells).fill(cells)], targets)
+
+    def _title(self, cells: int) -> Line:
+        heavy = self._view.glyphs.heavy
+        where = self._where()
+        mark = f" {self._view.glyphs.human} changed " if self.dirty else ""
+        line = Line().add(f"{heavy} ", "ink-2").add(cut(where, cells - 6 - width(mark)), "ink bold").add(" ")
+        line.add(heavy * max(0, cells - line.width - width(mark) - 1), "ink-2").add(mark, "human")
+        return line.add(heavy, "ink-2")
+
+    def _where(self) -> str:
+        name = _NAMES[self._form.field]
+        if self._form.field == "code":
+            name = words.where(self._held).removeprefix("before ")
+        if self._form.field == "limit":
+            name = f"the limit {clean(self._form.name)}"
+        parts = ("edit " + name, words.i_k(self._held), self._view.label(self._view.home_of(self._held)))
+        return " · ".join(part for part in parts if part)
+
+    def _keys(self) -> list[Pair]:
+        run = words.release_word(self._view.run, self._held)
+        return [
+            ("ctrl+s", "apply", "apply"),
+            ("ctrl+r", f"apply and {run}", "apply_and_release"),
+            *([("ctrl+t", "throw away", "discard")] if self.dirty else []),
+            ("esc", "back", "leave"),
+        ]
+
+    def on_lines_pressed(self, event: Lines.Pressed) -> None:
+        """A key's words were clicked."""
+        self.call_next(self.run_action, event.action)
+
+    def _say(self, said: str) -> None:
+        self._said = said
+        self._paint()
+
+    # What it does ------------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Back to the run; asks first when something was typed, and keeps it as a draft."""
+        if self.dirty and not self._leaving:
+            self._leaving = True
+            self._say("Not applied. esc again leaves and keeps it as a draft, ctrl+s applies, ctrl+t throws it away.")
+            return
+        self.dismiss(False)
+
+    def action_discard(self) -> None:
+        """Back to the text that is held; the editor's undo brings back what was typed."""
+        editor = self.query_one(Editor)
+        editor.replace(self._typed.shown, (0, 0), editor.document.end)
+        self._say("")
+
+    def action_apply(self) -> None:
+        """Put the text in place of what is held."""
+        self._apply(release=False)
+
+    def action_apply_and_release(self) -> None:
+        """Put the text in place of what is held, and let it go on."""
+        self._apply(release=True)
+
+    def _apply(self, *, release: bool) -> None:
+        if self._waiting:
+            return
+        try:
+            value = self._form.value(self.text)
+        except Unreadable as error:
+            self._say(str(error))
+            return
+        if not self.dirty:
+            self._done(release)
+            return
+        self._waiting = True
+        future = self._session.edit(self._held.id, self._form.field, value, was=self._form.was)
+        self._bridge.ask(future, partial(self._answered, release))
+
+    def _answered(self, release: bool, answer: Answer) -> None:
+        self._waiting = False
+        if answer is not None:
+            if self.is_mounted:
+                self._say(f"Not applied: {clean(answer)}")
+            return
+        self._drafts.pop(self._key, None)
+        self._done(release)
+
+    def _done(self, release: bool) -> None:
+        if release:
+            self._bridge.ask(self._session.release(self._held.id), self._released)
+        if self.is_current:
+            self.dismiss(True)
+
+    def _released(self, answer: Answer) -> None:
+        if answer is not None:
+            self.app.notify(clean(answer), markup=False)
+
+
+def problem(form: Form, text: str) -> str:
+    """What is wrong with a text, in one line; empty when nothing is.
+
+    Args:
+        form: What it is to become.
+        text: The text.
+    """
+    if form.language != "python":
+        try:
+            form.value(text)
+        except Unreadable as error:
+            return str(error)
+        return ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        return f"line {error.lineno or 1}: {clean(str(error.msg))}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"Python cannot read this: {clean(str(error)) or type(error).__name__}"
+    return ""
