@@ -1,0 +1,152 @@
+"""The decision bar: what is held here, why, what has not happened yet, and the verbs that are legal now.
+
+The same place says what a verb under way waits for, and that the view is in the past.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_tui.tui import actions, words
+from rlm_tui.tui.actions import node_of
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.text import clock, cut, width
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
+from rlm_tui.tui.widgets.lines import Lines, Target
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.session import Session
+    from rlm_tui.journal.tree import Held
+
+
+class DecisionBar(Lines):
+    """Two or three rows, or none.
+
+    Args:
+        view: What is selected.
+        session: What can be asked, and what is under way.
+    """
+
+    def __init__(self, view: View, session: Session) -> None:
+        super().__init__(id="decision")
+        self._view = view
+        self._session = session
+        self.cells = 0
+        """The width; the screen sets it, for a bar that does not stand has none."""
+        self.said = ""
+        """A short line for the person, shown instead of the sentence."""
+
+    def sync(self) -> None:
+        """Repaint from the view."""
+        if not self.is_mounted:
+            return
+        lines, targets = compose(self._view, self._session, self.cells, self.said)
+        if self.display != bool(lines):
+            self.display = bool(lines)
+        self.show(lines, targets)
+
+
+def compose(view: View, session: Session, cells: int, said: str = "") -> tuple[list[Line], list[Target]]:
+    """The bar's lines and what can be clicked on them; none when there is nothing to say.
+
+    Args:
+        view: What is selected.
+        session: What can be asked, and what is under way.
+        cells: The width.
+        said: A short line for the person, in place of the sentence.
+    """
+    held = view.held_here()
+    if held is not None and not session.read_only:
+        return _held(view, session, held, cells, said)
+    wants = None if session.read_only or view.run.end is not None else session.wants(node_of(view))
+    if wants is not None:
+        return _under_way(view, session, wants, cells, said)
+    return _past(view, cells)
+
+
+def _held(view: View, session: Session, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+    narrow = view.size == "narrow"
+    first = Line(ground="on-held").add(view.glyphs.cursor, "held-text").add(" ")
+    first.add(f"{view.glyphs.held} held {words.where(held)}", "held-text bold")
+    since = clock(view.clock() - held.since)
+    kind = "" if narrow or view.home_of(held) == "root" else _kind(view, held)
+    place = " · ".join(part for part in (kind + view.label(view.home_of(held)), words.i_k(held)) if part)
+    parts = [(said, "ink")] if narrow and said else [(place, "ink"), ("" if narrow else words.WHY[held.why], "ink-2")]
+    for part, ink in parts:
+        room = cells - first.width - GAP - len(since) - 3
+        if part and room > 4:
+            first.add(" " * (2 if narrow else GAP)).add(cut(part, room, view.glyphs.ellipsis), ink)
+    first.fill(cells - len(since) - 2).add(since, "ink-2").fill(cells)
+    lines = [first]
+    if not narrow:
+        sentence = said or words.sentence(view.run, held, view.glyphs.human)
+        lines.append(_row(view, sentence, "ink" if said else "ink-2", cells))
+    targets: list[Target] = []
+    pairs = [pair(view, action.id) for action in actions.bar(view, session)]
+    lines.append(_verbs(view, pairs, cells, len(lines), targets))
+    return lines, targets
+
+
+def _kind(view: View, held: Held) -> str:
+    call = view.run.calls.get(view.home_of(held))
+    return "" if call is None else "rlm " if call.node is not None or call.ran_as == "rlm" else "llm "
+
+
+def _row(view: View, said: str, ink: str, cells: int, ground: str = "on-held", edge: str = "held-text") -> Line:
+    line = Line(ground=ground).add(view.glyphs.cursor, edge).add("   ")
+    return line.add(cut(said, cells - 6, view.glyphs.ellipsis), ink).fill(cells)
+
+
+def _verbs(view: View, pairs: list[Pair], cells: int, y: int, targets: list[Target]) -> Line:
+    line = Line(ground="on-held").add(view.glyphs.cursor, "held-text").add(" " if view.size == "narrow" else "   ")
+    if pairs:
+        key, label, action = pairs[0]
+        start = line.width
+        line.add(f" {key} {label} ", "held-text bold" if view.grace else "held")
+        targets.append(Target(y, start, line.width, action))
+    fitting: list[Pair] = []
+    gap = 2 if view.size == "narrow" else GAP
+    used = line.width
+    for item in pairs[1:]:
+        used += gap + width(item[0]) + 1 + width(item[1])
+        if used > cells - 2:
+            break
+        fitting.append(item)
+    for item in fitting:
+        line.add(" " * gap)
+        write(line, targets, y, [item], "ink-3" if view.grace else "ink bold", "ink-3" if view.grace else "ink-2")
+    return line.fill(cells)
+
+
+def _under_way(view: View, session: Session, wants: str, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+    ground = "on-raised"
+    first = Line(ground=ground).add(view.glyphs.cursor, "live").add(" ")
+    first.add(f"{view.glyphs.live} {words.wish(wants)}", "live bold").add(" " * GAP)
+    first.add(cut(view.label(node_of(view)), max(0, cells - first.width - 2), view.glyphs.ellipsis), "ink")
+    lines = [first.cut(cells, view.glyphs.ellipsis).fill(cells)]
+    if view.size != "narrow":
+        lines.append(_row(view, said or "It runs on until then. Nothing is lost.", "ink-2", cells, ground, "live"))
+    elif said:
+        lines[0] = Line(ground=ground).add(view.glyphs.cursor, "live").add(" ")
+        lines[0].add(cut(said, cells - 4, view.glyphs.ellipsis), "ink").fill(cells)
+    last = Line(ground=ground).add(view.glyphs.cursor, "live").add(" " if view.size == "narrow" else "   ")
+    targets: list[Target] = []
+    legal = [id for id in ("pause", "force_final") if actions.legal(actions.BY_ID[id], view, session)]
+    write(last, targets, len(lines), [pair(view, id) for id in legal], word="ink-2")
+    lines.append(last.fill(cells))
+    return lines, targets
+
+
+def _past(view: View, cells: int) -> tuple[list[Line], list[Target]]:
+    node = view.run.nodes.get(view.node)
+    here = view.iteration_of(view.item)
+    if node is None or here is None or view.follow or node.status != "open" or here is node.iterations[-1]:
+        return [], []
+    line = Line(ground="on-raised").add(view.glyphs.cursor, "ink-3").add(" ")
+    line.add(f"past: i{here.k} of {len(node.iterations)}, the run is at i{node.iterations[-1].k}", "ink-2")
+    line.add(" " * GAP)
+    targets: list[Target] = []
+    forward = (actions.BY_ID["iteration_forward"].key, "forward", "iteration_forward")
+    write(line, targets, 0, [forward, pair(view, "follow")], word="ink-2")
+    return [line.cut(cells, view.glyphs.ellipsis).fill(cells)], targets

@@ -1,0 +1,99 @@
+"""The footer: what works now, most useful first, cut from the right; commands, help and quit always stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_tui.tui import actions
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.text import width
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.lines import Lines, Target
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.session import Session
+
+GAP = 3
+MARGIN = 2
+
+Pair = tuple[str, str, str]
+"""Key, label, action."""
+
+
+class Footer(Lines):
+    """One row of keys.
+
+    Args:
+        view: What is selected.
+        session: What can be asked.
+    """
+
+    def __init__(self, view: View, session: Session) -> None:
+        super().__init__(id="footer")
+        self._view = view
+        self._session = session
+
+    def sync(self) -> None:
+        """Repaint from the view."""
+        if self.is_mounted and self.content_size.width:
+            self.show(*compose(self._view, self._session, self.content_size.width))
+
+
+def compose(view: View, session: Session, cells: int) -> tuple[list[Line], list[Target]]:
+    """The footer's line and what can be clicked on it.
+
+    Args:
+        view: What is selected.
+        session: What can be asked.
+        cells: The width.
+    """
+    narrow = view.size == "narrow"
+    fixed = [pair(view, id) for id in actions.ALWAYS if not (narrow and id == "quit")]
+    room = cells - 2 * MARGIN - _cells(fixed) - GAP
+    left: list[Pair] = []
+    for action in actions.footer(view, session):
+        item = pair(view, action.id)
+        if _cells([*left, item]) > room:
+            break
+        left.append(item)
+    line, targets = Line(), list[Target]()
+    line.add(" " * MARGIN)
+    write(line, targets, 0, left)
+    line.add(" " * max(0, cells - MARGIN - _cells(fixed) - line.width))
+    write(line, targets, 0, fixed)
+    return [line.fill(cells)], targets
+
+
+def pair(view: View, id: str) -> Pair:
+    """Key and label of an action as the footer writes them."""
+    action = actions.BY_ID[id]
+    if id == "pane" and view.size == "narrow":
+        return "1-3", "pane", "pane"
+    if id == "iteration_back":
+        return "[ ]", "iteration", id
+    return action.key, action.name(view), id
+
+
+def write(
+    line: Line, targets: list[Target], y: int, pairs: list[Pair], key: str = "ink bold", word: str = "ink-3"
+) -> None:
+    """Put keys and labels on a line.
+
+    Args:
+        line: The line, which grows.
+        targets: What can be clicked, which grows.
+        y: The line's number.
+        pairs: Keys and labels.
+        key: The words that paint a key.
+        word: The words that paint a label.
+    """
+    for n, (sign, label, action) in enumerate(pairs):
+        if n:
+            line.add(" " * GAP)
+        start = line.width
+        line.add(sign, key).add(f" {label}", word)
+        targets.append(Target(y, start, line.width, action))
+
+
+def _cells(pairs: list[Pair]) -> int:
+    return sum(width(key) + 1 + width(label) for key, label, _ in pairs) + GAP * max(0, len(pairs) - 1)
