@@ -1,0 +1,123 @@
+"""The front door: parses the command line, and turns whatever goes wrong into one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rlm_tui import config
+from rlm_tui.usage import BAD_USAGE, INTERRUPTED, UsageError
+
+DESCRIPTION = "The debugger for Recursive Language Models: watch a recursive run live, hold it, change it."
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for a wrong option, and where to look. Options are written out: an abbreviation may mean two later."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **keywords})
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="rlm-tui", description=DESCRIPTION)
+    top.add_argument("--version", action="store_true", help="print the version")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    demo = commands.add_parser(
+        "demo", help="play a scenario on the scripted model; no key, no network", allow_abbrev=False
+    )
+    demo.add_argument("scenario", nargs="?", metavar="SCENARIO", help="its name (default: multi-hop)")
+    demo.add_argument("--list", action="store_true", help="list the scenarios")
+    demo.add_argument("--seed", type=int, metavar="N", help="other data")
+    demo.add_argument("--pace", metavar="P", help="instant, fast, normal, slow, or characters per second")
+    _common(demo)
+
+    run = commands.add_parser("run", help="answer a question on a real model, in the debugger")
+    run.add_argument("question", metavar="QUESTION", help="what to answer")
+    run.add_argument(
+        "--context",
+        metavar="FILE|DIR|-",
+        help="a text, a .json as a value, a folder as a dict of path to text, or stdin",
+    )
+    _settings(run, config.MODEL)
+    _common(run)
+
+    opened = commands.add_parser("open", help="look at a run, read-only")
+    opened.add_argument("path", metavar="RUN", help="a run's directory, its id, or the end of its id")
+    _settings(opened, (*config.PLACES, *config.SCREEN))
+
+    runs = commands.add_parser("runs", help="list the runs")
+    runs.add_argument("--most", type=int, default=30, metavar="N", help="rows at the most (default: 30)")
+    _settings(runs, config.PLACES)
+    return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--system-prompt", type=Path, metavar="FILE", help="what every node is taught")
+    command.add_argument("--hold", action="store_true", help="hold the root before its first request")
+    command.add_argument("--headless", action="store_true", help="no screen: progress on stderr, the answer on stdout")
+    command.add_argument("--json", action="store_true", help="no screen: one JSON object on stdout")
+    _settings(command, (*config.LIMITS, *config.PLACES, *config.SCREEN))
+
+
+def _settings(command: argparse.ArgumentParser, settings: Sequence[config.Setting]) -> None:
+    for setting in settings:
+        # Values stay texts here: `config.settings` reads them, by one rule for all places.
+        if setting.metavar:
+            command.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=setting.help)
+        else:
+            command.add_argument(setting.flag, dest=setting.name, action="store_true", default=None, help=setting.help)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments after the program's name; the process's when None.
+
+    Returns:
+        The exit code: 0 an answer, 1 the run ended without one, 2 bad usage, 3 because of its model, 130 interrupted.
+    """
+    try:
+        args = parser().parse_args(argv)
+        if args.version:
+            return _version()
+        if args.command is None:
+            parser().print_help()
+            return 0
+        return _dispatch(args)
+    except UsageError as error:
+        print(f"rlm-tui: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("rlm-tui: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return BAD_USAGE
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    print(f"rlm-tui {version('rlm-tui')}")
+    return 0
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    from rlm_tui import commands
+
+    found = config.settings({name: getattr(args, name, None) for name in config.ALL})
+    acts = {"demo": commands.demo, "run": commands.run, "open": commands.open_run, "runs": commands.runs}
+    return acts[args.command](args, found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

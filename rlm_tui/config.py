@@ -1,0 +1,204 @@
+"""Settings: from flags, the environment, the project's file, the user's file, or their defaults, in this order.
+
+A project's file may come from anywhere, so nothing that says where a context or a key goes is taken from it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlm_tui.usage import UsageError
+
+PROJECT_FILE = Path(".rlm-tui") / "config.toml"
+PREFIX = "RLM_TUI_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set everywhere.
+
+    Attributes:
+        name: As in a file; the flag has dashes, the variable capitals and ``RLM_TUI_`` before it.
+        read: Makes the value of a text; raises ValueError.
+        trusted: Only taken from the person's own places, never from a project's file.
+    """
+
+    name: str
+    read: Callable[[str], Any]
+    help: str
+    metavar: str = ""
+    trusted: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.name.upper()
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _depth(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number, not {text!r}") from None
+    if number < least:
+        raise ValueError(f"must be at least {least}, not {number}")
+    return number
+
+
+def _amount(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"must be a number, not {text!r}") from None
+    if not 0 < number < float("inf"):
+        raise ValueError(f"must be more than 0, not {text}")
+    return number
+
+
+def _temperature(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"must be a number, not {text!r}") from None
+    if not 0 <= number <= 2:
+        raise ValueError(f"must be between 0 and 2, not {text}")
+    return number
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError(f"must be true or false, not {text!r}")
+    return known[text.lower()]
+
+
+LIMITS = (
+    Setting("max_depth", _depth, "levels of nodes: 2 lets the root have children, 1 none", "N"),
+    Setting("max_iterations", _count, "iterations of one node", "N"),
+    Setting("max_budget", _amount, "US dollars, whole tree", "USD"),
+    Setting("max_tokens", _count, "tokens in and out, whole tree", "N"),
+    Setting("max_timeout", _amount, "seconds of working time; held time does not count", "S"),
+    Setting("max_errors", _count, "iterations in a row with a failed block, per node", "N"),
+    Setting("max_subcalls", _count, "sub-calls of the whole tree", "N"),
+    Setting("max_batch_workers", _count, "active sub-calls of one block, and requests at one time", "N"),
+    Setting("block_timeout", _amount, "seconds of computing time of one block", "S"),
+    Setting("per_child_timeout", _amount, "seconds of working time of each child", "S"),
+)
+MODEL = (
+    Setting("model", _text, "the root's model, as provider/name", "NAME"),
+    Setting("sub_model", _text, "the model of sub-calls; unset, it is the root's", "NAME"),
+    Setting("api_base", _text, "base URL of an OpenAI-compatible server", "URL", trusted=True),
+    Setting("temperature", _temperature, "sampling temperature", "T"),
+    Setting("max_tokens_per_reply", _count, "tokens of one reply", "N"),
+)
+PLACES = (Setting("runs_dir", Path, "where runs are kept", "DIR", trusted=True),)
+SCREEN = (
+    Setting("theme", _text, "rlm-dark, rlm-light, rlm-ansi-dark, rlm-ansi-light, or one of Textual's", "NAME"),
+    Setting("ascii", _flag, "draw with ASCII characters only"),
+    Setting("no_mouse", _flag, "leave the mouse to the terminal"),
+)
+ALL = {setting.name: setting for setting in (*LIMITS, *MODEL, *PLACES, *SCREEN)}
+
+
+@dataclass(slots=True)
+class Settings:
+    """What was set, and where: ``values`` and ``sources`` by name."""
+
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A setting's value, or a default where nobody set it."""
+        return self.values.get(name, default)
+
+
+def settings(
+    flags: Mapping[str, Any],
+    *,
+    environ: Mapping[str, str] | None = None,
+    project: Path | None = None,
+    user: Path | None = None,
+) -> Settings:
+    """Put the settings together.
+
+    Args:
+        flags: What the command line said; None where it said nothing.
+        environ: The environment; the process's when None.
+        project: The project's file; the one of the working directory when None.
+        user: The user's file; the platform's place when None.
+
+    Raises:
+        UsageError: When a value is wrong, naming where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    found = Settings()
+    _from_file(found, user or user_file(), trusted=True)
+    _from_file(found, project or PROJECT_FILE, trusted=False)
+    for setting in ALL.values():
+        if text := environ.get(setting.variable, ""):
+            _set(found, setting, text, setting.variable)
+    for name, value in flags.items():
+        if value is not None and value is not False and name in ALL:
+            setting = ALL[name]
+            _set(found, setting, value, setting.flag)
+    return found
+
+
+def user_file() -> Path:
+    """Where the user's file is, whether it exists or not."""
+    from platformdirs import user_config_path
+
+    return user_config_path("rlm-tui") / "config.toml"
+
+
+def _from_file(found: Settings, path: Path, *, trusted: bool) -> None:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}") from error
+    for name, value in data.items():
+        setting = ALL.get(name)
+        if setting is None:
+            raise UsageError(f"{path}: there is no setting {name!r}; the settings are {', '.join(sorted(ALL))}")
+        if setting.trusted and not trusted:
+            raise UsageError(
+                f"{path}: {name} is not taken from a project's file; set it in {user_file()}, "
+                f"by {setting.variable} or by {setting.flag}"
+            )
+        _set(found, setting, value, str(path))
+
+
+def _set(found: Settings, setting: Setting, value: Any, source: str) -> None:
+    # A file's own types are read as text too, so that one rule holds for all places.
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        found.values[setting.name] = setting.read(text)
+    except ValueError as error:
+        raise UsageError(f"{source}: {setting.name.replace('_', ' ')} {error}") from error
+    found.sources[setting.name] = source

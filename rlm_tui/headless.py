@@ -1,0 +1,151 @@
+"""A run without a screen: progress on stderr, the answer (or one JSON object) on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from rlm_tui.engine.run import EngineRun
+from rlm_tui.journal import address
+from rlm_tui.journal.events import CallEnd, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, head
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal
+from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, NO_ANSWER
+
+
+def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
+    """Run to the end without a screen.
+
+    Args:
+        journal: The run's journal; closed when this returns.
+        engine: The run.
+        as_json: Print one JSON object instead of the answer.
+
+    Returns:
+        The exit code.
+    """
+    run = engine.shared.run
+    if not as_json:
+        journal.subscribe(Progress(run, sys.stderr).hear)
+    try:
+        end = asyncio.run(_go(engine))
+        if as_json:
+            print(json.dumps(summary(run, journal)))
+        elif run.root is not None and run.root.value is not None:
+            _print(journal.text(run.root.value))
+        if end is None:
+            print(f"interrupted; the run is kept: rlm-tui open {journal.id}", file=sys.stderr)
+        elif run.root is not None and run.root.value is None and not as_json:
+            print(why_no_answer(run), file=sys.stderr)
+        return exit_code(run)
+    finally:
+        journal.close()
+
+
+async def _go(engine: EngineRun) -> NodeEnd | None:
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and sys.platform != "win32":
+            loop.add_signal_handler(number, engine.leave)
+    try:
+        return await engine.go()
+    except asyncio.CancelledError:
+        return None
+
+
+def exit_code(run: Run) -> int:
+    """How a run ended, as an exit code."""
+    if run.end is None or run.root is None:
+        return INTERRUPTED
+    if run.root.value is not None:
+        return ANSWERED
+    return MODEL if run.root.status == "error" else NO_ANSWER
+
+
+def summary(run: Run, journal: Journal) -> dict[str, Any]:
+    """A run as the one JSON object of ``--json``."""
+    root = run.root
+    usage = run.totals.usage()
+    error = root.error if root else None
+    return {
+        "run_id": journal.id,
+        "final_answer": journal.text(root.value) if root and root.value is not None else None,
+        "status": root.status if root and root.status != "open" else "left",
+        "via": root.via if root else None,
+        "iterations": len(root.iterations) if root else 0,
+        "usage": None if usage is None else usage.model_dump(exclude={"cost"}),
+        "cost": None if usage is None else usage.cost,
+        "error": None if error is None else {"kind": error.kind, "message": error.message},
+    }
+
+
+def why_no_answer(run: Run) -> str:
+    """One line for a run that ended without an answer."""
+    root = run.root
+    if root is None:
+        return "no answer: the run did not begin"
+    if root.error is not None:
+        return f"no answer: {printable(root.error.message)}"
+    return f"no answer: the run ended ({root.status}{f', {root.limit}' if root.limit else ''})"
+
+
+class Progress:
+    """One line for each act of the root and for each child that ended.
+
+    Args:
+        run: The fold, up to date before an event is heard here.
+        out: Where the lines go.
+    """
+
+    def __init__(self, run: Run, out: TextIO) -> None:
+        self._run = run
+        self._out = out
+
+    def hear(self, event: Event) -> None:
+        """Take one event."""
+        line = self._line(event)
+        if line:
+            print(line, file=self._out, flush=True)
+
+    def _line(self, event: Event) -> str | None:
+        indent = "  " * max(0, event.id.count("~") - (1 if isinstance(event, CallEnd) else 0))
+        match event:
+            case NodeStart():
+                return f"{indent}{_name(event.id)} begins"
+            case LlmEnd(status="ok") if not address.is_node(event.id):
+                return f"{indent}  {event.id.rsplit('/', 1)[-1]}  replied in {event.ms / 1000:.1f}s"
+            case LlmEnd(status="error", error=error) if error is not None:
+                again = f"; again in {event.wait:.0f}s" if event.wait is not None else ""
+                return f"{indent}  {printable(error.message)}{again}"
+            case ExecEnd(status=status) if status not in ("ok", "skipped"):
+                return f"{indent}    block: {status}"
+            case CallEnd(status=status) if address.is_node(event.id) and event.id not in self._run.nodes:
+                return f"{indent}    {_name(event.id)}  {status}  {printable(head(event.value))}"
+            case NodeEnd():
+                return f"{indent}{_name(event.id)}  {event.status}  {printable(head(event.value))}"
+            case _:
+                return None
+
+
+def _name(id: str) -> str:
+    return id if id == address.ROOT else id.rsplit("~", 1)[-1]
+
+
+def printable(text: str, limit: int = 100) -> str:
+    """Foreign text for one line of a terminal: shown, never obeyed."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _print(answer: str) -> None:
+    """Write an answer to stdout: as it is into a file or a pipe, without control characters onto a terminal."""
+    keep: Callable[[str], bool] = lambda c: c.isprintable() or c in "\n\t"  # noqa: E731
+    text = "".join(c if keep(c) else "\N{REPLACEMENT CHARACTER}" for c in answer) if sys.stdout.isatty() else answer
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass") + b"\n")
+    sys.stdout.flush()
