@@ -282,7 +282,7 @@ def in_use(path: Path) -> bool:
 
 
 def _make_directory(runs: Path, run_id: str | None, clock: Clock) -> Path:
-    if run_id is not None and (Path(run_id).name != run_id or "\0" in run_id):
+    if run_id is not None and (Path(run_id).name != run_id or run_id in ("", "..") or "\0" in run_id):
         raise JournalError(f"{run_id!r} cannot be a run's id")
     while True:
         path = runs / (run_id or new_id(clock()))
