@@ -1,0 +1,221 @@
+"""The front door, as a person's shell sees it: real processes, exit codes, one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlm_tui.demo.catalogue import DEFAULT_SEED, SCENARIOS, scenario
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> dict[str, str]:
+    """An environment with nothing of the person's: runs, settings and home in a fresh folder."""
+    keep = {
+        k: v for k, v in os.environ.items() if not k.startswith(("RLM_TUI_", "XDG_")) and not k.endswith("_API_KEY")
+    }
+    return keep | {"RLM_TUI_RUNS_DIR": str(tmp_path / "runs"), "HOME": str(tmp_path)}
+
+
+def rlm(
+    place: dict[str, str], *args: str, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "rlm_tui.cli", *args], env=place, input=stdin, capture_output=True, timeout=60, cwd=cwd
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def runs_of(place: dict[str, str]) -> list[Path]:
+    folder = Path(place["RLM_TUI_RUNS_DIR"])
+    return sorted(folder.iterdir(), key=lambda run: run.stat().st_ctime_ns) if folder.exists() else []
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_a_demo_without_a_screen_equals_its_oracle(place: dict[str, str], name: str) -> None:
+    done = rlm(place, "demo", name, "--headless", "--json")
+    said = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert said["final_answer"] == scenario(name).make(DEFAULT_SEED).oracle
+    assert said["status"] == "final"
+    assert said["via"] == "FINAL_VAR"
+    assert said["iterations"] == 4
+    assert said["usage"]["source"] == "scripted"
+    assert said["cost"] is None
+    assert said["error"] is None
+    assert said["run_id"] == runs_of(place)[0].name
+
+
+def test_another_seed_is_another_question(place: dict[str, str]) -> None:
+    said = json.loads(rlm(place, "demo", "needle", "--seed", "3", "--headless", "--json").stdout)
+    assert said["final_answer"] == scenario("needle").make(3).oracle
+
+
+def test_headless_prints_the_answer_alone_and_tells_progress_apart(place: dict[str, str]) -> None:
+    done = rlm(place, "demo", "--headless")
+    assert done.stdout == scenario("multi-hop").make(DEFAULT_SEED).oracle + "\n"
+    assert "root begins" in done.stderr
+    assert "i4" in done.stderr
+
+
+def test_an_own_file_and_an_own_question_on_a_scripted_model(place: dict[str, str], tmp_path: Path) -> None:
+    data = scenario("needle").make(5)
+    log = tmp_path / "log.txt"
+    assert isinstance(data.context, str)
+    log.write_text(data.context, encoding="utf-8")
+    done = rlm(place, "run", data.question, "--context", str(log), "--model", "scripted:needle", "--headless", "--json")
+    assert json.loads(done.stdout)["final_answer"] == data.oracle
+    piped = rlm(
+        place, "run", data.question, "--context", "-", "--model", "scripted:needle", "--headless",
+        stdin=data.context.encode(),
+    )  # fmt: skip
+    assert piped.stdout == data.oracle + "\n"
+
+
+def test_a_json_context_is_a_value_and_a_folder_is_a_dict(place: dict[str, str], tmp_path: Path) -> None:
+    data = scenario("multi-hop").make(5)
+    notes = tmp_path / "notes.json"
+    notes.write_text(json.dumps(data.context), encoding="utf-8")
+    options = ("--model", "scripted:multi-hop", "--max-depth", "3", "--headless", "--json")
+    assert (
+        json.loads(rlm(place, "run", data.question, "--context", str(notes), *options).stdout)["final_answer"]
+        == data.oracle
+    )
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "a.txt").write_text("alpha")
+    (folder / "b.bin").write_bytes(b"\xff\xfe\x00")
+    (folder / ".hidden").write_text("no")
+    done = rlm(place, "run", "what?", "--context", str(folder), *options)
+    assert "1 file that is no UTF-8 text left out" in done.stderr
+    journal = (runs_of(place)[-1] / "journal.jsonl").read_text()
+    start = json.loads(journal.splitlines()[0])
+    assert json.loads(start["context"]["text"]) == {"sub/a.txt": "alpha"}
+
+
+BAD = [
+    (["demo", "nope"], 2, "no scenario 'nope' (known: "),
+    (["demo", "--pace", "warp", "--headless"], 2, "warp"),
+    (["demo", "--seed", "x"], 2, "--seed"),
+    (["demo", "--max-depth", "-1", "--headless"], 2, "must be at least 0"),
+    (["demo", "--max-budget", "free", "--headless"], 2, "must be a number"),
+    (["demo", "--max-iterations", "0", "--headless"], 2, "must be at least 1"),
+    (["demo", "--frobnicate"], 2, "--frobnicate"),
+    (["demo", "--system-prompt", "missing.txt", "--headless"], 2, "missing.txt can't be read"),
+    (["run", "why?", "--headless"], 2, "RLM_TUI_MODEL"),
+    (["run", "  ", "--model", "scripted:needle", "--headless"], 2, "the question is empty"),
+    (["run", "why?", "--model", "scripted:nope", "--headless"], 2, "needle"),
+    (["run", "why?", "--model", "scripted:needle", "--sub-model", "scripted:x", "--headless"], 2, "needle"),
+    (["run", "why?", "--model", "openai/gpt-x", "--headless"], 3, "OPENAI_API_KEY"),
+    (["run", "why?", "--model", "scripted:needle", "--context", "missing.log", "--headless"], 2, "missing.log can't be read"),
+    (["run", "why?", "--model", "scripted:needle", "--context", "bad.json", "--headless"], 2, "bad.json is not JSON"),
+    (["run", "why?", "--model", "scripted:needle", "--context", "five.json", "--headless"], 2, "five.json holds a int"),
+    (["run", "why?", "--model", "scripted:needle", "--context", "bytes.txt", "--headless"], 2, "is not UTF-8 text"),
+    (["run", "why?", "--model", "scripted:needle"], 2, "this is not a terminal"),
+    (["demo"], 2, "this is not a terminal"),
+    (["open", "nothing"], 2, "nothing"),
+    (["juggle"], 2, "juggle"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "code", "words"), BAD, ids=lambda v: " ".join(v) if isinstance(v, list) else None)
+def test_bad_input_is_one_clear_line_and_leaves_nothing_behind(
+    place: dict[str, str], tmp_path: Path, args: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "five.json").write_text("5")
+    (tmp_path / "bytes.txt").write_bytes(b"abc\xff\xfe")
+    done = rlm(place, *args, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert words in lines[0]
+    assert "Traceback" not in done.stderr
+    assert runs_of(place) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_line(place: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = rlm(place, "demo", "--headless", "--runs-dir", str(tmp_path / "file"))
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_settings_come_from_flag_environment_project_and_user_in_this_order(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    project, user = tmp_path / "project" / ".rlm-tui", tmp_path / ".config" / "rlm-tui"
+    project.mkdir(parents=True)
+    user.mkdir(parents=True)
+    question = ("run", scenario("needle").make(1).question, "--headless", "--json")
+
+    def model(*flags: str, **variables: str) -> str:
+        rlm(place | variables, *question, *flags, cwd=tmp_path / "project")
+        return str(json.loads((runs_of(place)[-1] / "journal.jsonl").read_text().splitlines()[0])["config"]["model"])
+
+    (user / "config.toml").write_text('model = "scripted:needle"\nmax_iterations = 3\n')
+    assert model() == "scripted:needle"
+    (project / "config.toml").write_text('model = "scripted:multi-hop"\n')
+    runs = len(runs_of(place))
+    assert model() == "scripted:multi-hop"
+    assert len(runs_of(place)) == runs + 1
+    assert model(RLM_TUI_MODEL="scripted:needle") == "scripted:needle"
+    assert model("--model", "scripted:multi-hop", RLM_TUI_MODEL="scripted:needle") == "scripted:multi-hop"
+    (project / "config.toml").write_text('api_base = "http://elsewhere.invalid/v1"\n')
+    done = rlm(place, *question, cwd=tmp_path / "project")
+    assert done.returncode == 2
+    assert "api_base is not taken from a project's file" in done.stderr
+    (project / "config.toml").write_text("colour = 1\n")
+    assert "there is no setting 'colour'" in rlm(place, *question, cwd=tmp_path / "project").stderr
+
+
+def test_a_run_without_an_answer_exits_1(place: dict[str, str]) -> None:
+    done = rlm(place, "demo", "needle", "--max-tokens", "1", "--headless", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["final_answer"], said["status"]) == (1, None, "limit")
+
+
+def test_an_interrupted_run_is_kept_and_exits_130(place: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rlm_tui.cli", "demo", "--headless", "--pace", "slow"],
+        env=place, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline() == "root begins\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    (run,) = runs_of(place)
+    assert f"the run is kept: rlm-tui open {run.name}" in err
+    kinds = [json.loads(line)["ev"] for line in (run / "journal.jsonl").read_text().splitlines()]
+    assert "node.end" not in kinds
+    assert "run.end" not in kinds
+    assert run.name in rlm(place, "runs").stdout
+    assert "left" in rlm(place, "runs").stdout
+
+
+def test_runs_lists_newest_first_with_question_and_answer(place: dict[str, str]) -> None:
+    assert "No runs yet" in rlm(place, "runs").stderr
+    rlm(place, "demo", "needle", "--headless")
+    rows = rlm(place, "runs").stdout.splitlines()
+    assert re.match(r"run +state +cost +question +answer", rows[0])
+    assert scenario("needle").make(DEFAULT_SEED).oracle in rows[1]
+    assert "scripted" in rows[1]
+    (runs_of(place)[0] / "journal.jsonl").write_bytes(b"garbage\x00")
+    assert "unreadable" in rlm(place, "runs").stdout
+
+
+def test_help_and_version(place: dict[str, str]) -> None:
+    assert re.fullmatch(r"rlm-tui \d+\.\d+\.\d+\n", rlm(place, "--version").stdout)
+    assert "demo" in rlm(place).stdout
+    for command in ("demo", "run", "open", "runs"):
+        assert rlm(place, command, "--help").returncode == 0
+    listed = rlm(place, "demo", "--list").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == list(SCENARIOS)
