@@ -21,6 +21,8 @@ from rlm_tui.repl.streams import Output, Owners
 ROWS_CAP = 500
 VALUE_CAP = 1 << 20
 """Characters of the `repr` of a trailing expression."""
+RESERVE = 4 << 20
+"""Bytes set aside while the model's code runs, and given back at its end: even raising the limit takes memory."""
 
 _threads = sys._current_frames  # pyright: ignore[reportPrivateUsage]
 _exit = os._exit
@@ -53,6 +55,7 @@ class Runner:
         self._mended: set[str] = set()
         self._known: dict[str, tuple[int, Row]] = {}
         self._pid = os.getpid()
+        self._reserve: bytes | None = None
         self._namespace.update(self._injected)
         self._namespace["answer"] = {"content": "", "ready": False}
 
@@ -80,6 +83,7 @@ class Runner:
             return {"status": "missing", "error": ", ".join(names.near(name))}
         if names.variables()[name] is None:
             return {"status": "none"}
+        self._parts.bell.rung = False
         proposed, error = self._attempt(ask, lambda: names.proposal("FINAL_VAR", names.variables()[name], name))
         self._parts.limit(False)
         if error is None:
@@ -127,18 +131,21 @@ class Runner:
         }
 
     def _told(self, block: str, error: BaseException) -> str:
-        text, failed = self._attempt(block, lambda: cut_middle(block_traceback(error), ERROR_CAP))
+        text, failed = self._attempt(block, lambda: cut_middle(block_traceback(error), ERROR_CAP), tight=False)
         return text if failed is None else f"{type_name(error)}: its message could not be printed"
 
-    def _attempt(self, block: str, action: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    def _attempt(self, block: str, action: Callable[[], Any], tight: bool = True) -> tuple[Any, BaseException | None]:
         """Do something that may run the model's code; it can be stopped meanwhile."""
+        bell = self._parts.bell
         try:
             try:
-                self._parts.limit(True)
-                self._parts.bell.arm(block)
+                self._reserve = bytes(RESERVE)
+                self._parts.limit(tight)
+                bell.arm(block)
                 return action(), None
             finally:
-                self._parts.bell.disarm()
+                bell.armed = None  # no call, at which a signal could still be served
+                self._reserve = None
         except BaseException as error:  # noqa: BLE001 - any outcome of a block is an outcome, SystemExit too
             self._parts.limit(False)
             return None, error

@@ -44,8 +44,13 @@ class Bell:
     """What SIGINT means. The host writes the block it means on `ctl` first; the signal only says: look there.
 
     A bell for another block is ignored, so a late abort never hits the next one. A SIGINT the host did not announce
-    was sent by the block to itself, and is the plain `KeyboardInterrupt` it asked for. Used as a context manager it
+    was sent by the block to itself, and is the plain `KeyboardInterrupt` it asked for. A bell that is rung again, in
+    case the first was not heard, does nothing to a block that did hear it. Used as a context manager it
     holds the exception back, while the main thread writes a frame, until the frame is written.
+
+    Attributes:
+        armed: The block that can be stopped now, if any.
+        rung: Whether this block was stopped.
     """
 
     def __init__(self, ctl: int) -> None:
@@ -56,19 +61,15 @@ class Bell:
         self._owed = 0
         self._depth = 0
         self._due: type[KeyboardInterrupt] | None = None
-        self._armed: str | None = None
+        self.armed: str | None = None
         self.rung = False
 
     def arm(self, block: str) -> None:
         """From here the block can be stopped. Raises `BlockAborted` if that was already asked for."""
         self._due = None
-        self._armed = block
+        self.armed = block
         self._drain()
         self._stop_if_meant()
-
-    def disarm(self) -> None:
-        """From here nothing can be stopped."""
-        self._armed = None
 
     def listen(self) -> None:
         """Install the handler and let the signal through."""
@@ -81,13 +82,13 @@ class Bell:
         self._drain()
         if self._owed:
             self._owed -= 1
-        elif self._armed is not None:
+        elif self.armed is not None:
             self._raise(KeyboardInterrupt)
         self._stop_if_meant()
 
     def _stop_if_meant(self) -> None:
-        if self._armed is not None and self._armed in self._meant:
-            self._meant.discard(self._armed)
+        if self.armed is not None and self.armed in self._meant:
+            self._meant.discard(self.armed)
             self.rung = True
             self._raise(BlockAborted)
 
@@ -107,8 +108,9 @@ class Bell:
             message = _load(self._buffer[4 : 4 + size].decode("utf-8", "surrogatepass"))
             self._buffer = self._buffer[4 + size :]
             if message["kind"] == "abort":
-                self._meant.add(message["block"])
                 self._owed += 1
+                if not (message["again"] and self.rung and message["block"] == self.armed):
+                    self._meant.add(message["block"])
 
     def __enter__(self) -> None:
         if get_ident() == self._main:
@@ -117,7 +119,7 @@ class Bell:
     def __exit__(self, *_: object) -> None:
         if get_ident() == self._main:
             self._depth -= 1
-            if self._due is not None and not self._depth and self._armed is not None:
+            if self._due is not None and not self._depth and self.armed is not None:
                 error, self._due = self._due, None
                 raise error
 

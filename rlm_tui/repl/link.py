@@ -13,6 +13,8 @@ from rlm_tui.repl.launch import Worker
 
 END_S = 10.0
 """Seconds to wait for a killed worker's end before it is left to the kernel."""
+RING_S = 0.05
+"""Seconds until a bell is rung for the second time."""
 EOF_S = 0.5
 """Seconds between the end of the channel and the end of the process, before one is made to follow the other."""
 
@@ -77,11 +79,15 @@ class Link:
         if self.alive and self._rpc is not None:
             self._rpc.write(protocol.encode(message))
 
-    def abort(self, block: str) -> None:
-        """Write which block is meant on `ctl`, then ring."""
-        if self.alive and self._ctl is not None:
-            self._ctl.write(protocol.encode({"kind": "abort", "block": block}))
+    def abort(self, block: str, ended: Callable[[], bool], wait_s: float = RING_S) -> None:
+        """Write which block is meant on `ctl`, then ring; again, more and more rarely, until `ended` says so.
+
+        A signal that arrives between the interpreter's last look and a system call does not interrupt that call.
+        """
+        if self.alive and self._ctl is not None and not ended():
+            self._ctl.write(protocol.encode({"kind": "abort", "block": block, "again": wait_s > RING_S}))
             self._worker.interrupt()
+            asyncio.get_running_loop().call_later(wait_s, self.abort, block, ended, wait_s * 2)
 
     def kill(self) -> None:
         """End the process and its group."""

@@ -170,6 +170,7 @@ class Repl:
             raise
         finally:
             self._running = None
+            self._kill_if_running(running)
         if running.failure is not None:
             raise running.failure
         return result
@@ -191,10 +192,11 @@ class Repl:
         label = f"resolve:{self._ask_number + 1}"
         loop = asyncio.get_running_loop()
         timed_out: list[bool] = []
+        over: list[bool] = []
 
         def expire() -> None:
             timed_out.append(True)
-            self._link.abort(label)
+            self._link.abort(label, lambda: bool(over))
             timers.append(loop.call_later(2.0, self._link.kill))
 
         timers = [] if timeout_s is None else [loop.call_later(timeout_s, expire)]
@@ -205,6 +207,7 @@ class Repl:
                 raise TimeoutError(f"str() of {name!r} took too long; the REPL was killed") from None
             raise
         finally:
+            over.append(True)
             for timer in timers:
                 timer.cancel()
         if answer.proposed is not None:
@@ -260,7 +263,7 @@ class Repl:
         if running.stopping != "timeout":
             running.stopping = why
         running.cancel_calls()
-        self._link.abort(running.block)
+        self._link.abort(running.block, running.ended.done)
         if grace_s is not None:
             asyncio.get_running_loop().call_later(grace_s, self._kill_if_running, running)
 

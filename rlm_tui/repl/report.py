@@ -19,7 +19,7 @@ FRAMES = 100
 """Frames kept at each end of a deep recursion."""
 
 _traceback = BaseException.__dict__["__traceback__"]
-_context = BaseException.__dict__["__context__"]
+_context: Any = BaseException.__dict__["__context__"]
 _members: Any = BaseExceptionGroup.__dict__["exceptions"].__get__
 _cause = BaseException.__dict__["__cause__"]
 
@@ -31,6 +31,8 @@ def remember_source(filename: str, code: str) -> None:
 
 def block_traceback(error: BaseException) -> str:
     """Return the traceback of an error with only the frames of blocks; may run the model's code (`__str__`)."""
+    while type(error) is MemoryError and type(_context.__get__(error)) is MemoryError:
+        error = _context.__get__(error)  # the first one knows where it was raised
     _keep_block_frames(error, set())
     trace = _traceback.__get__(error)
     lines = traceback.TracebackException(type(error), error, trace).format()

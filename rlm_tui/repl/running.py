@@ -71,18 +71,21 @@ class Kept:
     def __init__(self, budget: Budget) -> None:
         self._meter = Meter(budget)
         self._parts: list[str] = []
+        self._open = True
 
     def add(self, text: str) -> str:
         """Keep a piece and return the part of it that was kept."""
         part = self._meter.take(text)
-        if part:
+        if part and self._open:
             self._parts.append(part)
         return part
 
-    @property
-    def text(self) -> str:
-        """Everything kept so far."""
-        return "".join(self._parts)
+    def close(self) -> str:
+        """Return everything kept so far, and let go of it: what comes later is only counted."""
+        text = "".join(self._parts)
+        self._open = False
+        self._parts = []
+        return text
 
     @property
     def cut(self) -> Cut | None:
@@ -224,5 +227,5 @@ class Running:
         if self.clock:
             self.clock.close()
         self.cancel_calls()
-        texts = {name: kept.text for name, kept in self._streams.items()}
+        texts = {name: kept.close() for name, kept in self._streams.items()}
         self.ended.set_result(BlockResult(**texts, finals=tuple(self._finals), **fields))

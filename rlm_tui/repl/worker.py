@@ -27,7 +27,11 @@ def main() -> None:
 
     for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
         del sys.modules[name]
-    serve(rpc, ctl, CONFINEMENT)
+    try:
+        serve(rpc, ctl, CONFINEMENT)
+    finally:
+        # Not by way of the interpreter's own end, which waits for threads and runs what blocks have registered.
+        os._exit(70)  # pyright: ignore[reportPrivateUsage]
 
 
 def _make_up_package() -> None:
