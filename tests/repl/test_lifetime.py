@@ -1,0 +1,142 @@
+"""Birth and death of a worker: what it inherits, and what is left of it."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from rlm_tui.repl.process import Repl, ReplConfig
+from tests.repl.desk import DEADLINE_S, NAMES, Desk
+
+KEYS = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SSH_AUTH_SOCK"]
+
+
+def test_no_key_is_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in KEYS:
+        monkeypatch.setenv(key, "sk-planted")
+    monkeypatch.setenv("LD_LIBRARY_PATH_OTHER", "sk-planted")
+    with Desk(tmp_path, time_zone="Europe/Lisbon", hash_seed=5) as desk:
+        code = "import os\nprint(dict(os.environ))\nprint(open('/proc/self/environ').read())"
+        stdout = desk.run(code).stdout
+        assert "sk-planted" not in stdout
+        environ = ast.literal_eval(stdout.partition("\n")[0])
+        home = environ.pop("HOME")
+        assert environ.pop("TMPDIR") == home == desk.run("os.getcwd()").value.strip("'")  # type: ignore[union-attr]
+        assert environ == {
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "Europe/Lisbon",
+            "PYTHONUTF8": "1",
+            "PYTHONHASHSEED": "5",
+            "MALLOC_ARENA_MAX": "2",
+        }
+
+
+def test_a_worker_is_alone(desk: Desk) -> None:
+    result = desk.run(
+        "import os, resource, stat\n"
+        "print(os.getsid(0) == os.getpgid(0) == os.getpid(), oct(stat.S_IMODE(os.stat('.').st_mode)), os.listdir())\n"
+        "print(os.readlink('/proc/self/fd/0'), resource.getrlimit(resource.RLIMIT_CORE), os.umask(0) is not None)\n"
+        "print([r for r in (resource.getrlimit(resource.RLIMIT_FSIZE), resource.getrlimit(resource.RLIMIT_AS))])"
+    )
+    assert result.stdout == (
+        "True 0o700 []\n/dev/null (0, 0) True\n[(268435456, 268435456), (2147483648, 2214592512)]\n"
+    )
+    assert desk.repl.ready.confinement == "process"
+    assert desk.repl.ready.python == sys.version.partition(" ")[0]
+
+
+def test_nothing_is_left_after_many_workers(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def children() -> set[str]:
+        return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+    async def twenty() -> int:
+        before = descriptors()
+        for i in range(20):
+            repl = await Repl.start(ReplConfig(NAMES, scratch_root=tmp_path))
+            await repl.put("context", "c")
+            code = "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w').close()\nos.chmod('a', 0)"
+            code += "\nos.fork() or __import__('time').sleep(1e6)" if i % 4 == 0 else ""
+            code += "\nos._exit(1)" if i % 4 == 1 else ""
+            await repl.execute("b", code, on_output=lambda *_: None, on_call=lambda *_: asyncio.sleep(0, ""))
+            await repl.close()
+            await repl.close()
+        return descriptors() - before
+
+    known = children()
+    assert asyncio.run(twenty()) == 0
+    assert children() <= known
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(Repl.start(ReplConfig(NAMES, scratch_root=tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@pytest.mark.parametrize("code", ["while True: pass", "sum(range(10 ** 12))", "llm_query('x')"])
+def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
+    host = textwrap.dedent(
+        f"""
+        import asyncio, sys
+        from pathlib import Path
+        from rlm_tui.repl.process import Repl, ReplConfig
+
+        async def main():
+            repl = await Repl.start(ReplConfig({{"llm_query": "ask"}}, scratch_root=Path({str(tmp_path)!r})))
+            def output(block, stream, text, late):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            async def call(*_):
+                await asyncio.sleep(1e6)
+            code = "import os\\nprint(os.getpid(), flush=True)\\n" + {code!r}
+            await repl.execute("b", code, on_output=output, on_call=call)
+
+        asyncio.run(main())
+        """
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", host], stdout=subprocess.PIPE, cwd=root, text=True) as process:
+        assert process.stdout is not None
+        worker = os.pidfd_open(int(process.stdout.readline()))
+        process.send_signal(signal.SIGKILL)
+    assert select.select([worker], [], [], DEADLINE_S)[0], "the worker has outlived its host"
+    os.close(worker)
+
+
+def test_closing_while_a_block_runs(tmp_path: Path) -> None:
+    with Desk(tmp_path) as desk:
+
+        async def close(_: object) -> None:
+            await desk.repl.close()
+
+        assert desk.while_running("print('go', flush=True)\nwhile True: pass", close).status == "died"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_is_not_ready_is_not_left(tmp_path: Path) -> None:
+    async def cancelled() -> None:
+        task = asyncio.create_task(Repl.start(ReplConfig(NAMES, scratch_root=tmp_path)))
+        await asyncio.sleep(0)  # lets the process be started
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert list(tmp_path.iterdir()) == []
