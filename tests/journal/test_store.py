@@ -22,7 +22,7 @@ LONG = "wörds " * 2000
 
 def written(runs: Path, events: list[Event] | None = None) -> Path:
     """A run on disk, closed."""
-    journal = Journal.create(runs)
+    journal = Journal.create(runs, clock=lambda: 1.5)
     for event in two_levels().events if events is None else events:
         journal.append(event)
     journal.close()
