@@ -8,6 +8,8 @@ from rlm_tui.journal import events
 from rlm_tui.journal.tree import Call, Node
 from rlm_tui.tui import text
 
+_STEM = re.compile(r"[\w.\-]*\Z")
+_NAME = re.compile(r"[\w.\-]{2,}(?=[\])}>\"'])")
 _EDGE = re.compile(r"^[\s\-\[({\"'`#*:.,]+")
 
 
@@ -35,10 +37,11 @@ class Labels:
     def _make(self, call: Call, prefix: str) -> str:
         head = _head(call)
         if prefix:
-            start = max(prefix.rfind(" "), prefix.rfind("\n")) + 1
+            start = len(_STEM.sub("", prefix))
             rest = _EDGE.sub("", text.one_line(head[start:])) if len(head) > len(prefix) else ""
             if rest:
-                return rest
+                named = _NAME.match(rest)
+                return named.group() if named else rest
             if call.item is not None and call.size is not None:
                 return f"item {call.item + 1} of {call.size}"
         return text.one_line(head) or "(empty prompt)"

@@ -84,6 +84,18 @@ def cut(text: str, cells: int, ellipsis: str = "…") -> str:
     return set_cell_size(text, cells - 1).rstrip() + ellipsis
 
 
+def take(text: str, cells: int) -> str:
+    """The longest beginning of a text that fits in so many cells."""
+    if text.isascii():
+        return text[: max(cells, 0)]
+    used = 0
+    for n, character in enumerate(text):
+        used += cell_len(character)
+        if used > cells:
+            return text[:n]
+    return text
+
+
 def cut_left(text: str, cells: int, ellipsis: str = "…") -> str:
     """As `cut`, but keeping the end."""
     if width(text) <= cells:

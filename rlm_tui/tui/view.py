@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal, cast
 
 from rlm_tui.journal import address, events
-from rlm_tui.journal.events import Event, Text
+from rlm_tui.journal.events import Blob, Event, Text
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Node
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
@@ -30,6 +30,20 @@ def size_for(width: int, height: int) -> Size:
     if width >= 140 and height >= 36:
         return "wide"
     return "medium" if width >= 100 and height >= 30 else "narrow"
+
+
+def as_text(value: Any) -> Text:
+    """A text from free JSON of an event, whichever way it is kept there; empty for None."""
+    if isinstance(value, str | Blob):
+        return value
+    if isinstance(value, dict) and "$blob" in value:
+        return Blob.model_validate(cast("dict[str, Any]", value))
+    return "" if value is None else str(cast("object", value))
+
+
+def in_hand(held: Held, key: str) -> Text:
+    """A text of a held value; empty when there is none."""
+    return as_text(held.value.get(key))
 
 
 def _head(value: Text | None) -> str:
@@ -57,6 +71,8 @@ class View:
         labels: What calls are called.
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
         deepest: The depth of the deepest call so far; the root's is 0.
+        errors: Addresses of what went wrong: a failed child counts once, whatever failed in it.
+        version: Counts events that are more than a piece of a stream.
     """
 
     def __init__(
@@ -85,6 +101,8 @@ class View:
         self.labels = Labels()
         self.frame = 0
         self.deepest = max((self._depth(call.id) for call in self.run.calls.values()), default=0)
+        self.errors = self._errors()
+        self.version = 0
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
 
@@ -93,8 +111,19 @@ class View:
     def apply(self, event: Event) -> None:
         """Fold one event; when following, move the selection to the newest thing of the selected node."""
         self.run.apply(event)
-        if isinstance(event, events.CallStart):
-            self.deepest = max(self.deepest, self._depth(event.id))
+        if not isinstance(event, events.Chunk):
+            self.version += 1
+        match event:
+            case events.CallStart():
+                self.deepest = max(self.deepest, self._depth(event.id))
+            case events.LlmEnd(status="error", wait=None):
+                self.errors.add(address.node_of(event.id))
+            case events.ExecEnd(status="error" | "timeout" | "died") | events.CallEnd(status="error" | "timeout"):
+                self.errors.add(event.id)
+            case events.NodeEnd(status="error"):
+                self.errors.add(event.id)
+            case _:
+                pass
         if self.follow and not isinstance(event, events.Chunk) and self._concerns(event):
             self.item = self.newest()
 
@@ -106,6 +135,14 @@ class View:
             return True
         call = self.run.calls.get(owner)
         return call is not None and address.node_of(call.block.id) == self.node
+
+    def _errors(self) -> set[str]:
+        run = self.run
+        return (
+            {id for id, call in run.calls.items() if call.status in ("error", "timeout")}
+            | {id for id, node in run.nodes.items() if node.status == "error"}
+            | {id for id, block in run.blocks.items() if block.status in ("error", "timeout", "died")}
+        )
 
     def _depth(self, call: str) -> int:
         found = self.run.calls.get(call)
@@ -165,6 +202,13 @@ class View:
             id = id.removesuffix(ANSWER)
             return self.run.nodes.get(id) or self.run.calls.get(id)
         return self.run.blocks.get(id) or self.run.calls.get(id) or self.run.iterations.get(id)
+
+    def code(self, block: Block) -> Text:
+        """The code of a block: as it runs or ran, or, before anyone changed it, as it is held."""
+        held = self.run.held.get(block.id)
+        if held is not None and held.point == "block" and block.was is None and "code" in held.value:
+            return in_hand(held, "code")
+        return block.code
 
     def newest(self) -> str | None:
         """The address of the row of the shown node that a person wants to see: held, else live, else last."""
@@ -306,7 +350,7 @@ class View:
         if self.item is not None and self.item.endswith(OBS) and isinstance(thing, Iteration):
             return self.text(thing.obs) if thing.obs is not None else self._in_hand("text")
         if isinstance(thing, Block):
-            return self.text(thing.code)
+            return self.text(self.code(thing))
         if isinstance(thing, Iteration):
             return self.text(thing.reply) if thing.reply is not None else "".join(_stream(thing.attempts))
         if isinstance(thing, Call):
@@ -318,8 +362,7 @@ class View:
 
     def _in_hand(self, key: str) -> str:
         held = self.held_here()
-        value = held.value.get(key, "") if held else ""
-        return value if isinstance(value, str) else self.text(value)
+        return self.text(in_hand(held, key)) if held else ""
 
 
 def _stream(attempts: list[Attempt]) -> list[str]:

@@ -143,8 +143,8 @@ def _counts(view: View) -> list[tuple[str, int, str, str]]:
     found: list[tuple[str, int, str, str]] = []
     if run.held and run.end is None and not view.read_only and (running := count_running(view)):
         found.append((g.live, running, "running", "live"))
-    if run.errors:
-        found.append((g.error, run.errors, "error", "error"))
+    if view.errors:
+        found.append((g.error, len(view.errors), "error", "error"))
     if run.end is None and (edits := _edits(view)):
         found.append((g.human, edits, "edit", "human"))
     return found

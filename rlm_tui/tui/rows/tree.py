@@ -20,6 +20,7 @@ LABEL = 14
 """Cells that a label keeps before anything else is dropped."""
 
 BAR = 12
+SMALLEST_BAR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +104,37 @@ def draw(view: View, row: TreeRow, width: int, *, selected: bool, focused: bool)
     info, ink, tokens = _right(view, about, held)
     kind = "" if isinstance(about, Batch) or row.key == address.ROOT else _kind(about)
     label, label_ink = _label(view, about, held)
-    bar = _bar(view, about) if isinstance(about, Batch) else None
 
-    room = width - left.width - 1
-    fixed = 7 if tokens else 0
+    room = width - left.width
+    # A badge brings a space of its own at its right.
+    fixed = (6 if held else 7) if tokens else 0
+    need = min(LABEL, text.width(label))
     keep = ink != "ink-3" or held is not None
-    if room - len(kind) - 1 - _cells(info) - fixed < LABEL:
+    if room - len(kind) - 1 - _cells(info, held) - fixed <= need:
         kind = ""
-    if room - len(kind) - _cells(info) - fixed < LABEL and not keep:
+    if room - _cells(info, held) - fixed <= need and not keep and not kind:
         info = ""
-    if room - len(kind) - _cells(info) - fixed < LABEL:
+    if room - _cells(info, held) - fixed <= need and not kind:
         tokens, fixed = "", 0
     if kind:
         left.add(kind + " ", "ink-3")
-    room = width - left.width - 1 - _cells(info) - fixed
-    if bar is not None and room >= text.width(label) + 2 + BAR:
+    room = width - left.width - _cells(info, held) - fixed
+    cells = min(BAR, room - text.width(label) - 2)
+    if isinstance(about, Batch) and cells >= SMALLEST_BAR and _ended(about) < _size(about):
         left.add(label + " ", label_ink)
-        left.spans += bar.spans
+        left.spans += _bar(view, about, cells).spans
     else:
         left.add(text.cut(label, max(room - 1, 1), view.glyphs.ellipsis), label_ink)
-    left.fill(width - 1 - fixed - _cells(info))
+    left.fill(width - fixed - _cells(info, held))
     _put_info(left, info, ink, held, bright)
     if fixed:
-        left.add(text.right(tokens, fixed - 1 if held else fixed), "ink-3" if ink == "ink-3" else "ink-2")
+        left.add(text.right(tokens, fixed), "ink-3" if ink == "ink-3" else "ink-2")
     left.ground = _ground(held, bright, selected, focused)
     return left.cut(width, view.glyphs.ellipsis).fill(width)
 
 
-def _cells(info: str) -> int:
-    return text.width(info) + 1 if info else 0
+def _cells(info: str, held: Held | None) -> int:
+    return text.width(info) + (2 if held else 1) if info else 0
 
 
 def _put_info(line: Line, info: str, ink: str, held: Held | None, bright: bool) -> None:
@@ -159,7 +162,7 @@ def gutter(view: View, mark: Mark, held: bool, selected: bool, focused: bool) ->
 
 def _left(view: View, row: TreeRow, held: Held | None, selected: bool, focused: bool) -> Line:
     g, about = view.glyphs, row.about
-    line = gutter(view, _mark(about), held is not None, selected, focused)
+    line = gutter(view, _mark(about, row.key in view.folded), held is not None, selected, focused)
     depth = min(row.depth, DEEPEST)
     indent = "  " * depth if row.depth <= DEEPEST else "  " * (depth - 1) + f"{DEEPEST}{g.path}"
     twisty = (g.folded if row.key in view.folded else g.open) if row.has_children else " "
@@ -167,10 +170,16 @@ def _left(view: View, row: TreeRow, held: Held | None, selected: bool, focused: 
     return line.add(f" {indent}{twisty} ", "ink-3").add(sign, ink).add(" ")
 
 
-def _mark(about: Node | Call | Batch) -> Mark:
-    if not isinstance(about, Batch):
-        return about.row_mark
-    return "downstream" if about.block.mark or any(call.row_mark for call in about.items()) else ""
+def _mark(about: Node | Call | Batch, folded: bool) -> Mark:
+    """A hand here; of a folded row, also a hand anywhere inside."""
+    if isinstance(about, Batch):
+        if folded and any(_mark(call, True) == "edited" for call in about.items()):
+            return "edited"
+        return "downstream" if about.block.mark else ""
+    node = about if isinstance(about, Node) else about.node
+    if folded and node is not None and any(inner.edited for inner in node.walk()):
+        return "edited"
+    return about.row_mark
 
 
 def _state(view: View, about: Node | Call | Batch) -> State:
@@ -201,15 +210,19 @@ def _label(view: View, about: Node | Call | Batch, held: Held | None) -> tuple[s
     return (view.label(about.id), ink)
 
 
-def _bar(view: View, batch: Batch) -> Line | None:
+def _size(batch: Batch) -> int:
     items = batch.items()
-    size = items[0].size or len(items)
-    ended = sum(call.status != "open" for call in items)
-    if ended >= size:
-        return None
-    heavy = BAR * ended // size
+    return (items[0].size or len(items)) if items else 0
+
+
+def _ended(batch: Batch) -> int:
+    return sum(call.status != "open" for call in batch.items())
+
+
+def _bar(view: View, batch: Batch, cells: int) -> Line:
+    heavy = cells * _ended(batch) // max(_size(batch), 1)
     g = view.glyphs
-    return Line().add(g.heavy * heavy, "ink-2").add(g.thin * (BAR - heavy), "rule-2")
+    return Line().add(g.heavy * heavy, "ink-2").add(g.thin * (cells - heavy), "rule-2")
 
 
 def _right(view: View, about: Node | Call | Batch, held: Held | None) -> tuple[str, str, str]:

@@ -1,0 +1,132 @@
+"""What a row says of a thing in a few words."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from rlm_tui.journal import events
+from rlm_tui.journal.tree import Block, Call, Iteration, Node
+from rlm_tui.tui import text
+from rlm_tui.tui.rows import status
+from rlm_tui.tui.view import View
+
+_FENCE = re.compile(r"^\s*(```|~~~)", re.MULTILINE)
+_THOUGHT = re.compile(r"\A\s*<think>.*?(</think>|\Z)", re.DOTALL)
+_LINE = re.compile(r"line (\d+)")
+_QUERY = re.compile(r"\b(?:llm|rlm)_query(?:_batched)?\s*\(")
+_OUTPUT = re.compile(r"REPL output:\n(.*?)(?:\n\n|\Z)", re.DOTALL)
+
+
+def prose(reply: str) -> str:
+    """What a reply says before its first code, on one line."""
+    spoken = _FENCE.split(_THOUGHT.sub("", reply), maxsplit=1)[0]
+    return text.flowed(spoken) or ("code only" if reply.strip() else "an empty reply")
+
+
+def block(view: View, block: Block) -> tuple[str, str]:
+    """The most useful thing to say of a block, and its ink."""
+    if block.id in view.run.held:
+        if block.was is not None:
+            return changed_lines(view.text(block.was), view.text(view.code(block))), "held-text"
+        return f"{text.count(lines(view, block), 'line')}, not run yet", "held-text"
+    if block.error is not None:
+        return _error(events.head(block.error), view.text(block.error)), "error"
+    match block.status:
+        case "new":
+            return "not run", "ink-3"
+        case "open":
+            return _running(view, block)
+        case "skipped" | "aborted" | "died" | "timeout":
+            words = {"skipped": "skipped", "aborted": "stopped", "died": "the REPL died", "timeout": "timed out"}
+            return words[block.status], "error" if block.status in ("died", "timeout") else "ink-2"
+        case _:
+            return _ended(block), "ink-2"
+
+
+def _running(view: View, block: Block) -> tuple[str, str]:
+    if not block.open_calls:
+        said = text.one_line(block.stream[-1][1]) if block.stream else ""
+        return said or "running", "live"
+    line = waiting_line(events.head(block.code, 4096))
+    at = f"line {line}, " if line else ""
+    return f"{at}waiting for {text.count(block.open_calls, 'call')}", "ink"
+
+
+def _ended(block: Block) -> str:
+    if block.mark == "edited":
+        return "edited, then run"
+    for said in (block.stdout, block.value, block.stderr):
+        if said is not None and (line := text.one_line(events.head(said))):
+            return line
+    if block.calls:
+        return text.count(len(block.calls), "call")
+    return "declared an answer" if block.finals else "no output"
+
+
+def waiting_line(code: str) -> int | None:
+    """The line of a block's only query, from 1; None when there are several, so that it would be a guess."""
+    found = [n for n, line in enumerate(code.split("\n"), 1) if _QUERY.search(line)]
+    return found[0] if len(found) == 1 else None
+
+
+def _error(head: str, whole: str) -> str:
+    last = next((line for line in reversed(whole.rstrip().splitlines()) if line.strip()), head)
+    numbers = _LINE.findall(whole)
+    return text.one_line(last) + (f", line {numbers[-1]}" if numbers and "line " not in last else "")
+
+
+def lines(view: View, block: Block) -> int:
+    """Lines of a block's code."""
+    return len(view.text(view.code(block)).rstrip("\n").split("\n"))
+
+
+def changed_lines(was: str, now: str) -> str:
+    """How much an edit changed: ``1 line edited``."""
+    matcher = difflib.SequenceMatcher(None, was.split("\n"), now.split("\n"), autojunk=False)
+    count = sum(max(b - a, d - c) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal")
+    return f"{text.count(count, 'line')} edited"
+
+
+def call(view: View, call: Call) -> tuple[str, str]:
+    """What a call gave, or what it is doing, and its ink."""
+    g, state = view.glyphs, status.state_of(view, call)
+    if call.status == "open":
+        steps = call.node.iterations[-1].k if call.node is not None and call.node.iterations else 0
+        at = f"i{steps} " if steps else ""
+        if status.retrying(call.attempts) and call.node is None:
+            return "retrying", "live"
+        word = {"sampling": "sampling", "executing": "running", "between": "running", "waiting": "waiting"}.get(state)
+        return (at + word, "live" if state in status.MOVING else "ink-2") if word else (at + "queued", "ink-3")
+    if call.error is not None and call.status != "ok":
+        return text.one_line(call.error.message), "error"
+    if call.value is None or call.status in ("refused", "killed"):
+        return call.limit or status.WORDS.get(state, "no answer"), "ink-2"
+    answer = text.one_line(events.head(call.value)) or "(empty)"
+    was = f"  was {text.one_line(events.head(call.was))}" if call.was is not None else ""
+    return f"{g.arrow} {answer}{was}", "human" if call.status == "supplied" else "ink-2"
+
+
+def observation(iteration: Iteration, held_text: str | None = None) -> str:
+    """What the model was told: the one line of output, or how much it was."""
+    sent = iteration.obs if iteration.obs is not None else held_text or ""
+    shown = _OUTPUT.search(events.head(sent, 4096))
+    output = shown.group(1) if shown else events.head(sent, 4096)
+    if "\n" not in output.strip() and len(output) < 80 and events.length(sent) < 1024 and output.strip():
+        return text.one_line(output)
+    length = events.length(sent)
+    whole = f", cut from {iteration.obs_length:,}" if iteration.obs_length > length else ""
+    return f"{length:,} characters{whole}"
+
+
+def final(view: View, thing: Node | Call) -> tuple[str, str, str]:
+    """The last row of a node or a leaf: its word, what it says, and the ink of that."""
+    if isinstance(thing, Call):
+        said, ink = call(view, thing)
+        return "answer", said.removeprefix(f"{view.glyphs.arrow} "), ink
+    if thing.value is not None:
+        return "final", text.one_line(events.head(thing.value)) or "(empty)", "ink bold"
+    if thing.error is not None:
+        return "error", text.one_line(thing.error.message), "error"
+    words = {"killed": "killed", "exhausted": "no answer", "limit": "no answer"}.get(thing.status, "no answer")
+    return "ended", words + (f", {thing.limit}" if thing.limit else ""), "ink-2"

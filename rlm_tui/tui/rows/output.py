@@ -1,0 +1,134 @@
+"""What a block printed, as it came: its value, its error, what was not kept, and what the model did not see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlm_tui.journal import events
+from rlm_tui.journal.tree import Block, Iteration
+from rlm_tui.tui import text
+from rlm_tui.tui.rows.layout import Layout, plain, rule
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.view import View
+
+SEEN = 8_192
+"""Characters of a block's output that the model is shown."""
+
+STDERR = 7
+"""Cells of the margin in which ``stderr`` is written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Output of one stream, in the order it came."""
+
+    stream: str
+    text: str
+
+
+def pieces(view: View, block: Block) -> list[Piece]:
+    """The output of a block as it came: ``stderr`` where it fell, then what went past Python, then the value."""
+    if block.status == "open":
+        return [Piece(kind, said) for kind, said in block.stream]
+    stdout, stderr = view.text(block.stdout), view.text(block.stderr)
+    found: list[Piece] = []
+    at = used = 0
+    for offset, length in block.stderr_at:
+        found += [Piece("stdout", stdout[at:offset]), Piece("stderr", stderr[used : used + length])]
+        at, used = max(at, offset), used + length
+    found += [Piece("stdout", stdout[at:]), Piece("stderr", stderr[used:])]
+    found += [Piece("raw", view.text(block.raw)), Piece("value", "" if block.value is None else view.text(block.value))]
+    return [piece for piece in _joined(found) if piece.text]
+
+
+def _joined(found: list[Piece]) -> list[Piece]:
+    joined: list[Piece] = []
+    for piece in found:
+        if joined and joined[-1].stream == piece.stream:
+            joined[-1] = Piece(piece.stream, joined[-1].text + piece.text)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def is_empty(block: Block) -> bool:
+    """Whether a block has nothing to show."""
+    texts = (block.stdout, block.stderr, block.raw, block.value, block.error)
+    return not any(events.length(said) for said in texts) and not block.stream and not block.late
+
+
+def lines(view: View, layout: Layout, block: Block, width: int) -> list[Line]:
+    """Everything that came out of a block.
+
+    Args:
+        view: Where whole texts come from.
+        layout: What was laid out before.
+        block: The block.
+        width: Cells of the pane.
+    """
+    if block.status == "open":
+        return _printed(view, pieces(view, block), width) or [_empty(block)]
+    if is_empty(block):
+        return [_empty(block)]
+    known = str(block.ended), block.id
+    found = list(layout.keep(("output", *known, str(width)), lambda: _printed(view, pieces(view, block), width)))
+    for stream, cut in block.cuts.items():
+        found.append(Line().add(f" {text.size(cut.total - cut.kept)} more of {stream}, not kept", "ink-2"))
+        if cut.tail:
+            found += [Line().add(" its end:", "ink-3"), *plain(cut.tail, width, "ink-2")]
+    if block.error is not None:
+        found += ([Line()] if found else []) + layout.text(view, block.error, width, "error")
+    for note in block.notes:
+        found.append(Line().add(" note  ", "ink-3").add(text.flowed(note), "ink-2").cut(width, view.glyphs.ellipsis))
+    if block.late:
+        late = [Piece(kind, said) for kind, said in block.late]
+        found += [Line(), rule(view, "late, after the block had ended", width), *_printed(view, _joined(late), width)]
+    return found
+
+
+def _printed(view: View, found: list[Piece], width: int) -> list[Line]:
+    made: list[Line] = []
+    total = sum(len(piece.text) for piece in found)
+    seen = 0
+    for piece in _joined(found):
+        left = SEEN - seen
+        seen += len(piece.text)
+        if total > SEEN and 0 <= left < len(piece.text) and piece.text:
+            made += _piece(piece.stream, piece.text[:left], width)
+            made.append(rule(view, f"the model saw {SEEN:,} of {total:,} characters, up to here", width))
+            made += _piece(piece.stream, piece.text[left:], width)
+        else:
+            made += _piece(piece.stream, piece.text, width)
+    return made
+
+
+def _piece(stream: str, said: str, width: int) -> list[Line]:
+    if not said:
+        return []
+    said = said.removesuffix("\n")
+    if stream == "stdout":
+        return plain(said, width)
+    name = {"raw": "process", "value": "value"}.get(stream, stream)
+    made = plain(said, width, "ink-2" if stream != "value" else "ink", indent=STDERR + 2)
+    first = made[0]
+    made[0] = Line([(f" {name:<{STDERR}} ", "ink-3"), (first.spans[0][0][STDERR + 2 :], first.spans[0][1])])
+    return made
+
+
+def _empty(block: Block) -> Line:
+    if block.status == "new":
+        return Line().add(" No output yet: this block has not run.", "ink-3")
+    if block.status == "open":
+        return Line().add(" No output yet.", "ink-3")
+    if block.status == "skipped":
+        return Line().add(" No output. This block was skipped.", "ink-3")
+    return Line().add(" No output. This block printed nothing and ends in no expression.", "ink-3")
+
+
+def of_iteration(view: View, layout: Layout, iteration: Iteration, width: int) -> list[Line]:
+    """The outputs of all blocks of an iteration, each under its name."""
+    found: list[Line] = []
+    for block in iteration.blocks:
+        found += [*([Line()] if found else []), rule(view, f"block {block.j}", width)]
+        found += lines(view, layout, block, width)
+    return found or [Line().add(" No output: this reply has no block that ran.", "ink-3")]

@@ -1,0 +1,116 @@
+"""The trajectory of one node: what it was asked, then its iterations, blocks, calls and observations, as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rlm_tui.journal import events
+from rlm_tui.journal.tree import Block, Call, Iteration, Node
+from rlm_tui.tui import text
+from rlm_tui.tui.rows.brief import prose
+from rlm_tui.tui.view import ANSWER, OBS, View
+
+Kind = Literal["asked", "context", "space", "iteration", "block", "call", "more", "observe", "final", "request"]
+
+MARGIN = 6
+"""Cells left of an iteration's text: cursor, mark, space, ``i1``, space."""
+
+DURATION = 7
+TOKENS = 7
+DURATION_FROM = 44
+TOKENS_FROM = 60
+"""A pane narrower than this has no such column."""
+
+SHORT = 3
+"""Items that a long batch shows."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the trajectory: what kind, and of what."""
+
+    key: str | None
+    kind: Kind
+    thing: Node | Call | Iteration | Block | None = None
+    part: int = 0
+    number: int = 0
+
+
+def prose_cells(width: int) -> int:
+    """Cells that an iteration's text has."""
+    return max(8, width - MARGIN - columns(width) - 1)
+
+
+def columns(width: int) -> int:
+    """Cells of the columns at the right."""
+    return (DURATION if width >= DURATION_FROM else 0) + (TOKENS if width >= TOKENS_FROM else 0)
+
+
+def rows(view: View, width: int) -> list[Row]:
+    """The lines of the shown node's trajectory.
+
+    Args:
+        view: What is selected and how it is seen.
+        width: Cells; an iteration's text takes a second line in wide when one is not enough.
+    """
+    shown = view.shown
+    if shown is None:
+        return []
+    found: list[Row] = []
+    if view.size == "wide":
+        found += [Row("", "asked", shown), Row("", "context", shown, part=1)]
+    if isinstance(shown, Call):
+        return found + _leaf(view, shown)
+    for iteration in shown.iterations + ([shown.default] if shown.default else []):
+        if view.size == "wide":
+            found.append(Row(None, "space"))
+        found += _iteration(view, iteration, width)
+    if shown.status != "open" or _held_end(view, shown):
+        found.append(Row(shown.id + ANSWER, "final", shown))
+    return found
+
+
+def _held_end(view: View, node: Node) -> bool:
+    return any(h.node == node.id and view.item_of(h) == node.id + ANSWER for h in view.run.held.values())
+
+
+def _leaf(view: View, call: Call) -> list[Row]:
+    space = [Row(None, "space")] if view.size == "wide" else []
+    count = max(1, len(call.attempts))
+    found = [Row(call.id if n == count - 1 else None, "request", call, number=n) for n in range(count)]
+    if call.status != "open":
+        found.append(Row(call.id + ANSWER, "final", call))
+    return space + found
+
+
+def _iteration(view: View, iteration: Iteration, width: int) -> list[Row]:
+    lines = 1
+    if view.size == "wide" and iteration.reply is not None:
+        lines = min(2, len(text.wrap(prose(events.head(iteration.reply)), prose_cells(width))))
+    found = [Row(iteration.id, "iteration", iteration, part=part) for part in range(lines)]
+    for block in iteration.blocks:
+        found.append(Row(block.id, "block", block))
+        found += _calls(view, block)
+    held = view.run.held.get(iteration.id)
+    if iteration.obs is not None or (held is not None and held.point == "observe"):
+        found.append(Row(iteration.id + OBS, "observe", iteration))
+    return found
+
+
+def _calls(view: View, block: Block) -> list[Row]:
+    """The block's calls; of many, the held and the failed ones first, the selected one always."""
+    long = len(block.calls) > (6 if view.size == "wide" else SHORT + 1)
+    if not long:
+        return [Row(call.id, "call", call) for call in block.calls]
+
+    def rank(at: int) -> tuple[int, int]:
+        call = block.calls[at]
+        if call.id == view.item:
+            return (0, at)
+        state = call.state
+        return (1 if state == "held" else 2 if state in ("error", "timeout") else 3, at)
+
+    chosen = sorted(sorted(range(len(block.calls)), key=rank)[:SHORT])
+    found = [Row(block.calls[at].id, "call", block.calls[at]) for at in chosen]
+    return [*found, Row(None, "more", block, number=len(block.calls) - SHORT)]

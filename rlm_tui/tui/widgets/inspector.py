@@ -1,0 +1,196 @@
+"""The inspector: everything about the one thing that is selected, in tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from rlm_tui.tui.rows import pages
+from rlm_tui.tui.rows.layout import Layout
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
+
+
+class TextPane(ScrollView, can_focus=True):
+    """A long text that costs what is visible."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "Up", show=False),
+        Binding("down,j", "scroll_down", "Down", show=False),
+        Binding("pageup", "page_up", "Page up", show=False),
+        Binding("pagedown", "page_down", "Page down", show=False),
+        Binding("home", "scroll_home", "Top", show=False),
+        Binding("end", "scroll_end", "End", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.lines: list[Line] = []
+        self._painter = Painter(self)
+
+    @property
+    def cells(self) -> int:
+        """Cells of a line."""
+        return self.scrollable_content_region.width
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last line is in sight."""
+        return self.scroll_offset.y >= len(self.lines) - self.scrollable_content_region.height
+
+    def show(self, lines: list[Line], top: int | None) -> None:
+        """Show other lines.
+
+        Args:
+            lines: All of them.
+            top: The first one to be in sight; None leaves the text where it is.
+        """
+        old, self.lines = self.lines, lines
+        self.virtual_size = Size(self.cells, len(lines))
+        if top is not None:
+            self.scroll_to(y=top, animate=False, immediate=True)
+        y = self.scroll_offset.y
+        window = slice(y, y + self.size.height)
+        if top is not None or old[window] != lines[window]:
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line, for Textual."""
+        y += self.scroll_offset.y
+        line = self.lines[y] if 0 <= y < len(self.lines) else Line()
+        return self._painter.paint(line, self.cells)
+
+    def notify_style_update(self) -> None:
+        """Forget paint when the theme changes."""
+        super().notify_style_update()
+        self._painter.forget()
+
+
+class InspectorTabs(Widget):
+    """The row of tabs."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
+
+    class Clicked(Message):
+        """A person clicked on a tab.
+
+        Attributes:
+            tab: Its number, from 0.
+        """
+
+        def __init__(self, tab: int) -> None:
+            self.tab = tab
+            super().__init__()
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self.view = view
+        self._painter = Painter(self)
+        self._line: Line | None = None
+
+    def sync(self) -> None:
+        """Repaint if anything changed."""
+        line, _ = pages.tab_line(self.view, self.size.width)
+        if line != self._line:
+            self._line = line
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The row, for Textual."""
+        self._line, _ = pages.tab_line(self.view, self.size.width)
+        return self._painter.paint(self._line, self.size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the tab under the mouse."""
+        _, places = pages.tab_line(self.view, self.size.width)
+        for n, (begin, end) in enumerate(places):
+            if begin - 1 <= event.x <= end:
+                self.post_message(self.Clicked(n))
+
+    def notify_style_update(self) -> None:
+        """Forget paint when the theme changes."""
+        super().notify_style_update()
+        self._painter.forget()
+
+
+class Inspector(Widget):
+    """Tabs over a text. The text takes the keys; what is in it follows the view.
+
+    Args:
+        view: What is selected, and which tab is chosen.
+    """
+
+    pane = "inspector"
+
+    def __init__(self, view: View, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = view
+        self.body = TextPane()
+        self._tabs = InspectorTabs(view)
+        self._layout = Layout()
+        self._seen: Hashable = None
+        self._about: Hashable = None
+
+    def compose(self) -> ComposeResult:
+        """Tabs, then the text."""
+        yield self._tabs
+        yield self.body
+
+    def on_mount(self) -> None:
+        """Paint for the first time; then keep what moves in step."""
+        self.set_interval(0.25, self.sync)
+        self.call_after_refresh(self.sync)
+
+    def on_resize(self) -> None:
+        """Lay out again for the new width."""
+        self.call_after_refresh(self.sync)
+
+    def next_tab(self) -> None:
+        """Choose the tab to the right, round and round."""
+        self._choose((self.view.tab + 1) % pages.COUNT)
+
+    def previous_tab(self) -> None:
+        """Choose the tab to the left, round and round."""
+        self._choose((self.view.tab - 1) % pages.COUNT)
+
+    def on_inspector_tabs_clicked(self, event: InspectorTabs.Clicked) -> None:
+        """Choose the tab that was clicked."""
+        event.stop()
+        self._choose(event.tab)
+        self.body.focus()
+
+    def _choose(self, tab: int) -> None:
+        self.view.tab = tab
+        self.sync()
+
+    def sync(self) -> None:
+        """Repaint what changed since the last time; next to nothing when nothing did."""
+        if not self.is_mounted or not self.body.cells:
+            return
+        cells, rows = self.body.cells, self.body.scrollable_content_region.height
+        seen = (pages.signature(self.view), cells, rows)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._tabs.sync()
+        page = pages.page(self.view, self._layout, cells, rows)
+        about = (self.view.node, self.view.item, self.view.tab)
+        end = max(0, len(page.lines) - rows)
+        top: int | None = None
+        if about != self._about:
+            top = end if page.streams else min(page.start, end)
+        elif page.streams and self.body.at_end:
+            top = end
+        self._about = about
+        self.body.show(page.lines, top)
