@@ -96,6 +96,15 @@ class Blocks:
 
     async def execute(self, start: ExecStart) -> ExecEnd:
         """Run one block; whatever it does is an outcome, not an exception."""
+        try:
+            return await self._execute(start)
+        except asyncio.CancelledError:
+            # Stopped before its code began, or while a lost worker was waited for: what began has an end.
+            if not (self.shared.leaving or self.shared.journal.closed):
+                self.shared.journal.append(ExecEnd(id=start.id, status="aborted"))
+            raise
+
+    async def _execute(self, start: ExecStart) -> ExecEnd:
         calls = self._serving(start.id)
         output = _Output(Pieces(self.shared.journal, start.id))
         code = self.shared.text(start.code)
@@ -176,7 +185,7 @@ class Blocks:
         """Read a variable for a textual ``FINAL_VAR``; a missing one is an error with near names."""
         try:
             proposed = await (await self.live()).resolve(name, timeout_s=self.shared.options.block_timeout_s)
-        except (LookupError, ValueError, ReplDied) as error:
+        except (LookupError, ValueError, TimeoutError, ReplDied) as error:
             return ExecEnd(id=start.id, status="error", error=str(error))
         return ExecEnd(id=start.id, status="ok", finals=(_proposal(proposed, None),))
 
@@ -203,6 +212,7 @@ class Blocks:
                 await self._idle.wait()
         except TimeoutError:
             await repl.kill()
+            await self._idle.wait()
 
     async def close(self) -> None:
         """End the worker."""

@@ -17,12 +17,14 @@ from rlm_tui.journal.events import (
     Event,
     ExecEnd,
     ExecStart,
+    Hold,
     LlmEnd,
     LlmStart,
     NodeEnd,
     NodeStart,
     Obs,
 )
+from rlm_tui.journal.run import REVERTED
 from rlm_tui.journal.store import Journal
 
 Family = Literal["llm", "exec", "call", "node", "obs"]
@@ -64,13 +66,17 @@ class Effects:
         self._ends: dict[tuple[Family, str], Event] = {}
         self._starts: dict[tuple[Family, str], int] = {}
         self._edits: dict[str, list[Edit]] = {}
+        self._before_hold: dict[str, int] = {}
         for event in journal.events():
             self._learn(event)
         journal.subscribe(self._learn)
 
     def _learn(self, event: Event) -> None:
         if isinstance(event, Edit):
-            self._edits.setdefault(event.id, []).append(event)
+            self._learn_edit(event)
+            return
+        if isinstance(event, Hold):
+            self._before_hold[event.id] = len(self._edits.get(event.id, ()))
             return
         kind = family(event)
         if kind is None:
@@ -80,6 +86,13 @@ class Effects:
             self._ends.pop((kind, event.id), None)
         elif _is_outcome(event):
             self._ends[kind, event.id] = event
+
+    def _learn_edit(self, edit: Edit) -> None:
+        edits = self._edits.setdefault(edit.id, [])
+        if edit.note == REVERTED and edit.id in self._before_hold:
+            del edits[self._before_hold[edit.id] :]
+        else:
+            edits.append(edit)
 
     def remembered(self, kind: Family, id: str, as_: type[E]) -> E | None:
         """The outcome at an address, or None while there is none."""

@@ -175,6 +175,7 @@ def apply_edit(value: GateValue, field_: str, new: Any) -> GateValue:
 def _judge(verdict: Verdict, new: Mapping[str, Any]) -> Verdict:
     if not new.get("accept", True):
         return replace(verdict, accepted=False, message=str(new.get("message", "")))
+    verdict = replace(verdict, accepted=True, message="")
     if "text" not in new:
         return verdict
     proposal = verdict.proposal.model_copy(update={"text": new["text"], "data": None, "type": "str", "origin": "human"})

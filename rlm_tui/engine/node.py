@@ -92,6 +92,11 @@ class Node:
         watchers = [asyncio.create_task(self._watch(name, s)) for name, s in self.time_limits.items()]
         try:
             return await self._end(await self._await_body())
+        except asyncio.CancelledError:
+            stays_open = shared.leaving or shared.journal.closed
+            if not stays_open and shared.effects.remembered("node", id, NodeEnd) is None:
+                await self._end(Ending("killed"))
+            raise
         finally:
             for task in watchers:
                 task.cancel()
@@ -120,8 +125,6 @@ class Node:
             await asyncio.wait([body])
             if not above and not self.shared.leaving:
                 return await windup.stopped(self, self._stop)
-            if not self.shared.leaving:
-                await self._end(Ending("killed"))
             raise
         except RequestFailed as failed:
             self.original = failed.original
@@ -294,7 +297,11 @@ class Node:
         start = ExecStart(id=id, code=code.code, span=(block.span.start, block.span.end), reasons=block.reasons)
         if code.skip:
             return await self.shared.effects.do(start, _skipped)
-        return await self.shared.effects.do(start, self.blocks.execute)
+        end = await self.shared.effects.do(start, self.blocks.execute)
+        if self._stop is not None:
+            # It was aborted to stop this node: nothing that would follow from it may begin.
+            raise asyncio.CancelledError
+        return end
 
     def _whole(self, proposal: Proposal | None) -> Proposal | None:
         return proposal and proposal.model_copy(update={"text": self.shared.text(proposal.text)})

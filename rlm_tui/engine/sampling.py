@@ -131,8 +131,7 @@ class _One:
         self.before = self.request.messages
         if self.supplied is not None:
             return LlmEnd(id=self.id, attempt=start.attempt, status="ok", reply=self.supplied, by="human")
-        async with self.asking.slots.llm:
-            return await self._attempt(start)
+        return await self._attempt(start)
 
     async def _attempt(self, start: LlmStart) -> LlmEnd:
         pieces = Pieces(self.asking.effects.journal, self.id)
@@ -145,7 +144,9 @@ class _One:
             return LlmEnd.model_validate({"id": self.id, "attempt": start.attempt, "ms": round(ms, 1), **fields})
 
         try:
-            reply = await self._listen(start, pieces, heard)
+            async with self.asking.slots.llm:
+                began = time.monotonic()
+                reply = await self._listen(start, pieces, heard)
         except ModelError as error:
             self.original = error.original or error
             return end(
