@@ -105,7 +105,7 @@ class Runner:
             text = self._told(block, error)
         ready, failed = self._attempt(block, lambda: self._answer(block))
         if failed is not None and error is None:
-            error, text = failed, f"{type_name(failed)}: answer['content'] could not be printed"
+            error, text = failed, self._told(block, failed)
         self._leave_fork()
         parts.limit(False)
         self._mend_builtins()

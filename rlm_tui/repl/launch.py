@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -69,7 +70,7 @@ class Worker:
         self.raw, raw = os.pipe()
         self.returncode: int | None = None
         self._pidfd: int | None = None
-        self._letters = 0
+        self._letters = itertools.count(1)
         try:
             self.home.mkdir(mode=0o700)
             self.mail.mkdir(mode=0o700)
@@ -95,10 +96,14 @@ class Worker:
 
     def post(self, text: str) -> str:
         """Write a text that is too large for a frame to a file the worker may read, and return its path."""
-        self._letters += 1
-        path = self.mail / str(self._letters)
+        path = self.mail / str(next(self._letters))
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
         return str(path)
+
+    def discard(self, letters: list[str]) -> None:
+        """Remove files that were posted and have been read."""
+        for path in letters:
+            Path(path).unlink(missing_ok=True)
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Have `ended` called once, in the running loop, when the process has ended and was reaped."""

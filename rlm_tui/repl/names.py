@@ -42,6 +42,8 @@ def survives_json(value: Any, depth: int = 64) -> bool:
 def as_json(value: object) -> str | None:
     """Return the JSON text of a value that survives it, else None."""
     try:
+        if type(value) is str and len(value) > NOTE_CAP:
+            return None
         return json.dumps(value, ensure_ascii=False) if survives_json(value) else None
     except (ValueError, RuntimeError):
         return None

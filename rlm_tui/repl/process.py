@@ -64,6 +64,7 @@ class Repl:
         self._blocks: dict[str, Running] = {}
         self._asks: dict[int, asyncio.Future[protocol.ValueMessage]] = {}
         self._ask_number = 0
+        self._letters: list[str] = []
         self._held = False
 
     @classmethod
@@ -113,16 +114,20 @@ class Repl:
             ValueError: If the worker cannot take it, for its memory limit for instance.
             ReplDied: If the worker is gone.
         """
-        kind, text = ("text", value) if type(value) is str else ("json", json.dumps(value, ensure_ascii=False))
-        answer = await self._ask({"kind": "put", "name": name, **self._inline(kind, text, value)})
+        letters: list[str] = []
+        body = await asyncio.to_thread(self._packed, value, letters)
+        answer = await self._ask({"kind": "put", "name": name, **body})
+        self._worker.discard(letters)
         if answer.status != "ok":
             raise ValueError(answer.error or "the value was refused")
 
-    def _inline(self, kind: str, text: str, value: Any) -> dict[str, Any]:
+    def _packed(self, value: Any, letters: list[str]) -> dict[str, Any]:
         """Return how a value travels: in the message, or in a file when its text might not fit a frame."""
+        kind, text = ("text", value) if type(value) is str else ("json", json.dumps(value, ensure_ascii=False))
         if len(text) * 6 < protocol.FRAME_CAP:
             return {"value": value}
-        return {"path": self._worker.post(text), "as": kind}
+        letters.append(self._worker.post(text))
+        return {"path": letters[-1], "as": kind}
 
     async def execute(
         self,
@@ -160,7 +165,7 @@ class Repl:
         if self._held:
             running.clock.hold()
         try:
-            self._link.send({"kind": "exec", "block": block, **self._inline("text", code, code)})
+            self._link.send({"kind": "exec", "block": block, **self._packed(code, self._letters)})
             result = await asyncio.shield(running.ended)
             await running.settle(grace_s)
         except asyncio.CancelledError:
@@ -171,6 +176,8 @@ class Repl:
         finally:
             self._running = None
             self._kill_if_running(running)
+            self._worker.discard(self._letters)
+            self._letters = []
         if running.failure is not None:
             raise running.failure
         return result
@@ -285,9 +292,7 @@ class Repl:
 
     def _reply(self, call: int, reply: dict[str, Any]) -> None:
         if "value" in reply:
-            value = reply.pop("value")
-            kind, text = ("text", value) if type(value) is str else ("json", json.dumps(value, ensure_ascii=False))
-            reply |= self._inline(kind, text, value)
+            reply |= self._packed(reply.pop("value"), self._letters)
         self._link.send({"kind": "reply", "call": call, **reply})
 
     def _dispatch(self, message: protocol.Message) -> None:

@@ -25,8 +25,15 @@ HEAD_ROOM = 64 << 20
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_NOFILE": 256}
 
 
-def serve(rpc: int, ctl: int, confinement: str) -> None:
-    """Answer the host's messages for ever; its end is ours."""
+def serve(rpc: int, ctl: int, confinement: str, die_with: Callable[[int], None]) -> None:
+    """Answer the host's messages for ever; its end is ours.
+
+    Args:
+        rpc: Descriptor of the channel for everything.
+        ctl: Descriptor of the channel for what is meant for the running block.
+        confinement: The level reached.
+        die_with: Ties the calling process to the end of its parent, whose number it takes.
+    """
     bell = Bell(ctl)
     bell.listen()
     channel = Channel(rpc, ctl, bell)
@@ -45,6 +52,7 @@ def serve(rpc: int, ctl: int, confinement: str) -> None:
     random.seed(setup["seed"])
     runner = _assemble(setup, channel, bell)
     runners.append(runner)
+    _mind_forks(channel, die_with)
     channel.send(
         {
             "kind": "ready",
@@ -103,14 +111,21 @@ def _assemble(setup: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
         limit=_limits(setup["memory"]),
         own_threads={get_ident(), channel.reader, output.start()},
     )
-    _mind_forks(channel)
     effects.listen()
     return Runner(parts, setup["names"], setup["restore"])
 
 
-def _mind_forks(channel: Channel) -> None:
+def _mind_forks(channel: Channel, die_with: Callable[[int], None]) -> None:
+    main, worker = get_ident(), os.getpid()
+
+    def in_child() -> None:
+        channel.abandon()
+        # The kernel means the thread, so a fork made by a pool would end with its pool.
+        if get_ident() == main and os.getppid() == worker:
+            die_with(worker)
+
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=channel.abandon)
+        os.register_at_fork(after_in_child=in_child)
 
 
 def _limits(memory: int) -> Callable[[bool], None]:

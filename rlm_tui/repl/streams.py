@@ -8,6 +8,7 @@ import threading
 from _thread import RLock, allocate_lock, get_ident, start_new_thread
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import sleep
 from typing import Any
 
@@ -90,7 +91,8 @@ class Output:
         while True:
             self._wake.acquire()
             sleep(GATHER_S)
-            self.flush()
+            with suppress(MemoryError):  # the block's own: it must not end the timer
+                self.flush()
 
     def add(self, block: str, stream: str, text: str) -> None:
         """Take one piece; from any thread, and without a lock, so that a signal can interrupt it anywhere."""

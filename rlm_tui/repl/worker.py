@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Callable
 
 CONFINEMENT = "process"
 
@@ -18,7 +19,8 @@ def main() -> None:
     """Serve one host until it is gone. Arguments: the descriptors of `rpc` and `ctl`, and the host's process id."""
     rpc, ctl, host = (int(argument) for argument in sys.argv[1:4])
     sys.argv[:] = [""]
-    _die_with(host)
+    die_with = _mortal()
+    die_with(host)
     for descriptor in (rpc, ctl):
         os.set_inheritable(descriptor, False)
     os.set_blocking(ctl, False)
@@ -28,7 +30,7 @@ def main() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
         del sys.modules[name]
     try:
-        serve(rpc, ctl, CONFINEMENT)
+        serve(rpc, ctl, CONFINEMENT, die_with)
     finally:
         # Not by way of the interpreter's own end, which waits for threads and runs what blocks have registered.
         os._exit(70)  # pyright: ignore[reportPrivateUsage]
@@ -42,15 +44,23 @@ def _make_up_package() -> None:
         sys.modules[name] = package
 
 
-def _die_with(host: int) -> None:
-    """Ask the kernel to kill us when the thread that started us ends; elsewhere the channel's end has to do."""
+def _mortal() -> Callable[[int], None]:
+    """Return what asks the kernel to kill us when the thread that started us ends.
+
+    Where there is no such thing, the end of the channel has to do. It takes the process that must be our parent.
+    """
     if sys.platform != "linux":
-        return
+        return lambda _parent: None
     import ctypes
 
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != host:
-        os._exit(1)  # pyright: ignore[reportPrivateUsage]
+    control = ctypes.CDLL(None).prctl
+
+    def die_with(parent: int) -> None:
+        control(1, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # pyright: ignore[reportPrivateUsage]
+
+    return die_with
 
 
 if __name__ == "__main__":

@@ -241,3 +241,34 @@ def test_a_module_of_the_blocks_own(desk: Desk) -> None:
         "print(__main__.P is P, pickle.loads(pickle.dumps(P(1))), sorted(n for n in vars(__main__) if 'rlm' in n))"
     )
     assert result.stdout == "True P(x=1) []\n"
+
+
+def test_an_exception_whose_text_never_ends(desk: Desk) -> None:
+    result = desk.run("class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E", timeout_s=0.2)
+    assert result.status == "timeout"
+    assert (result.error or "").endswith("E: <exception str() failed>")
+    assert desk.still_there()
+
+
+@pytest.mark.parametrize("use", ["FINAL_VAR('slow')", "FINAL(slow)", "slow", "answer['content'] = slow", "print(slow)"])
+def test_a_value_whose_text_never_ends(desk: Desk, use: str) -> None:
+    desk.run("class Slow:\n    def __str__(self):\n        while True: pass\n    __repr__ = __str__\nslow = Slow()")
+    result = desk.run(use, timeout_s=0.2)
+    assert (result.status, result.finals) == ("timeout", ())
+    assert desk.run("answer['content'] = ''\n1").status == "ok"
+
+
+def test_a_final_larger_than_a_frame_is_cut(desk: Desk) -> None:
+    final = desk.run("big = 'x' * 200_000_000\nFINAL_VAR('big')").finals[0]
+    assert (final.reason, final.json, len(final.text)) == ("final_capped", None, 2 << 20)
+    large = desk.run("FINAL('\\x01' * 2_400_000)").finals[0]
+    assert (large.reason, large.json, len(large.text)) == (None, None, 2_400_000)
+
+
+def test_texts_that_raise(desk: Desk) -> None:
+    desk.run("class Bad:\n    def __str__(self): raise KeyError('no')\n    __repr__ = __bool__ = __str__\nbad = Bad()")
+    for use in ("FINAL(bad)", "bad", "answer['content'] = bad", "answer['ready'] = bad"):
+        result = desk.run(use)
+        assert (result.status, result.finals) == ("error", ()), use
+        assert "KeyError" in (result.error or ""), use
+        assert desk.run("answer = {}\n1").status == "ok"

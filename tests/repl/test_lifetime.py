@@ -90,7 +90,18 @@ def test_a_worker_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-@pytest.mark.parametrize("code", ["while True: pass", "sum(range(10 ** 12))", "llm_query('x')"])
+OWN = "print(os.getpid(), flush=True)\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        OWN + "while True: pass",
+        OWN + "sum(range(10 ** 12))",
+        OWN + "llm_query('x')",
+        "pid = os.fork()\nif pid: print(pid, flush=True)\nwhile True: pass",
+    ],
+)
 def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
     host = textwrap.dedent(
         f"""
@@ -105,7 +116,7 @@ def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
                 sys.stdout.flush()
             async def call(*_):
                 await asyncio.sleep(1e6)
-            code = "import os\\nprint(os.getpid(), flush=True)\\n" + {code!r}
+            code = "import os\\n" + {code!r}
             await repl.execute("b", code, on_output=output, on_call=call)
 
         asyncio.run(main())
@@ -118,6 +129,16 @@ def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
         process.send_signal(signal.SIGKILL)
     assert select.select([worker], [], [], DEADLINE_S)[0], "the worker has outlived its host"
     os.close(worker)
+
+
+def test_large_values_leave_no_files(tmp_path: Path) -> None:
+    async def large(*_: object) -> str:
+        return "y" * 20_000_000
+
+    with Desk(tmp_path) as desk:
+        desk.wait(desk.repl.put("context", "x" * 20_000_000))
+        assert desk.run("len(llm_query(context[:1]))", on_call=large).value == "20000000"
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_closing_while_a_block_runs(tmp_path: Path) -> None:
