@@ -14,6 +14,7 @@ ROOT = "root"
 
 _LAST = re.compile(r"(/i\d+|/b\d+|/default|/final|~\w+:[0-9a-f]{8}#\d+|\+[he]\d+)$")
 _CALL = re.compile(r"~\w+:[0-9a-f]{8}#\d+$")
+_NUMBER = re.compile(r"/[ib](\d+)$")
 
 
 def iteration(node: str, k: int) -> str:
@@ -42,12 +43,13 @@ def call(block_id: str, kind: str, prompt: str, model: str | None, nth: int) -> 
 
 def parent(id: str) -> str:
     """The address one level up; of ``root``, itself."""
-    return _LAST.sub("", id)
+    found = _LAST.search(id, _last_slash(id))
+    return id if found is None else id[: found.start()]
 
 
 def is_node(id: str) -> bool:
     """Whether the address is a node's (the root's, or a call's, which may be a child)."""
-    return id == ROOT or _CALL.search(id) is not None
+    return id == ROOT or _CALL.search(id, _last_slash(id)) is not None
 
 
 def node_of(id: str) -> str:
@@ -59,5 +61,10 @@ def node_of(id: str) -> str:
 
 def number(id: str) -> int:
     """The number of an iteration or a block, 0 for anything else."""
-    found = re.search(r"/[ib](\d+)$", id)
+    found = _NUMBER.search(id, _last_slash(id))
     return int(found.group(1)) if found else 0
+
+
+def _last_slash(id: str) -> int:
+    """Where to begin looking: deep addresses are long, and what is asked about is at their end."""
+    return max(0, id.rfind("/"))

@@ -65,7 +65,7 @@ class Index:
             base = address.parent(id) if beside else id
             within = base.rsplit("/", 1)[-1]
             iteration = self._iteration(address.parent(base) if within[:1] == "b" or within == "final" else base)
-            block = Block(id, address.number(base) if within[:1] == "b" else 0, code)
+            block = Block(id, 0 if beside or within == "final" else address.number(id), code)
             self.blocks[id] = block
             if within == "final" and not beside:
                 iteration.resolved = block

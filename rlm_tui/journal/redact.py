@@ -20,7 +20,7 @@ _HEADERS = re.compile(r".*headers")
 _SHAPES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", REDACTED),
+        (r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", REDACTED),
         (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {REDACTED}"),
         (r"\b(sk|pk|rk|gsk|xai|pplx|nvapi|r8|hf|key)[-_][A-Za-z0-9_-]{16,}", REDACTED),
         (r"\bAIza[\w-]{30,}", REDACTED),
