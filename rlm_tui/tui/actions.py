@@ -183,7 +183,10 @@ def _retry(view: View, session: Session) -> str | None:
 
 
 def _next_held(view: View, session: Session) -> str | None:
-    return None if view.run.held else "Nothing is held."
+    if not view.run.held:
+        return "Nothing is held."
+    held = view.held_here()
+    return "Nothing else is held." if held is not None and len(view.run.held) == 1 else None
 
 
 def _copy(view: View, session: Session) -> str | None:

@@ -56,8 +56,10 @@ class Form:
                 return text
 
 
-_FIELDS = {"reply": ("reply", "text"), "block": ("code", "code"), "call": ("prompt", "prompt")}
-_FIELDS |= {"return": ("answer", "text"), "observe": ("obs", "text"), "final": ("final", "text")}
+_FIELDS: dict[str, tuple[str, str]] = {
+    "reply": ("reply", "text"), "block": ("code", "code"), "call": ("prompt", "prompt"),
+    "return": ("answer", "text"), "observe": ("obs", "text"), "final": ("final", "text"),
+}  # fmt: skip
 _LANGUAGES: dict[str, Language] = {"block": "python", "reply": "markdown"}
 
 

@@ -123,5 +123,7 @@ def search(typed: str, view: View, session: Session) -> list[Action]:
     if not typed.strip():
         return legal
     matcher = Matcher(typed.strip())
-    scores = {a.id: max(2 * matcher.match(a.name(view)), matcher.match(f"{a.word} {a.help}")) for a in legal}
-    return sorted((a for a in legal if scores[a.id] > 0), key=lambda a: -scores[a.id])
+    parts = typed.lower().split()
+    named = {a.id: max(matcher.match(a.name(view)), matcher.match(a.word)) for a in legal}
+    by_name = sorted((a for a in legal if named[a.id] > 0), key=lambda a: -named[a.id])
+    return by_name + [a for a in legal if a not in by_name and all(part in a.help.lower() for part in parts)]

@@ -132,8 +132,8 @@ def current(view: View, held: Held) -> dict[str, Any]:
     for edited in edits_of(view.run, held):
         if key := _KEYS.get(edited.field):
             value[key] = edited.value
-        elif edited.field == "final" and isinstance(edited.value, Mapping):
-            value.update(cast(Mapping[str, Any], edited.value))
+        elif edited.field == "final":
+            value.update(cast(dict[str, Any], edited.value))
     return {key: _whole(view, item) for key, item in value.items()}
 
 

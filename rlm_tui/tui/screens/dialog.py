@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -49,7 +49,9 @@ class Dialog(ModalScreen[T], Generic[T]):
         """The screen behind, faint."""
         rendered = super().render()
         if isinstance(rendered, BackgroundScreen):
-            return Behind(rendered.screen, self.get_component_rich_style("dialog--behind"))
+            # Textual says of no screen what it returns.
+            screen = cast(Screen[Any], rendered.screen)  # pyright: ignore[reportUnknownMemberType]
+            return Behind(screen, self.get_component_rich_style("dialog--behind"))
         return rendered
 
     def action_back(self) -> None:

@@ -119,7 +119,7 @@ class EditScreen(Screen[bool]):
     def on_mount(self) -> None:
         """Colour it, and type into it."""
         editor = self.query_one(Editor)
-        theme = editor_theme(self.app)
+        theme = editor_theme(self.app)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         editor.register_theme(theme)
         editor.theme = theme.name
         if self._form.language == "python":
@@ -250,7 +250,7 @@ class EditScreen(Screen[bool]):
 
     def _released(self, answer: Answer) -> None:
         if answer is not None:
-            self.app.notify(clean(answer), markup=False)
+            self.notify(clean(answer), markup=False)
 
 
 def problem(form: Form, text: str) -> str:

@@ -99,7 +99,7 @@ class FinalDialog(Dialog[Forced | None]):
             with Horizontal(classes="field"):
                 yield Lines([Line().add("answer is", "ink-3")], classes="label")
                 yield KindChoice(id="final-kind")
-            with Horizontal(classes="field"):
+            with Horizontal(classes="field", id="final-typed"):
                 yield Lines(id="final-label", classes="label")
                 yield Input(self._typed[self._kind], id="final-input", compact=True, select_on_focus=False)
             yield Lines(id="final-then")
