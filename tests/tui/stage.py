@@ -1,0 +1,135 @@
+"""The real app on a real scripted run, driven by keys and waited for by state."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from textual.pilot import Pilot
+
+from rlm_tui.debugger.session import Session
+from rlm_tui.journal.run import Run
+from rlm_tui.tui.app import DebuggerApp
+from rlm_tui.tui.screens.main import MainScreen
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.decision import DecisionBar
+from rlm_tui.tui.widgets.footer import Footer
+from tests.runs import DEADLINE_S, Watched, watched
+
+Play = Callable[["Stage"], Awaitable[None]]
+
+
+@dataclass
+class Stage:
+    """An app that runs, and the hand on its keys."""
+
+    app: DebuggerApp
+    pilot: Pilot[Any]
+    watched: Watched
+
+    @property
+    def session(self) -> Session:
+        return self.watched.session
+
+    @property
+    def view(self) -> View:
+        return self.app.view
+
+    @property
+    def run(self) -> Run:
+        return self.app.view.run
+
+    @property
+    def main(self) -> MainScreen:
+        return self.app.main
+
+    @property
+    def bar(self) -> str:
+        return self.main.query_one(DecisionBar).plain if self.main.query_one(DecisionBar).display else ""
+
+    @property
+    def footer(self) -> str:
+        return self.main.query_one(Footer).plain
+
+    @property
+    def text(self) -> str:
+        """What is on the screen, line by line."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+    async def until(self, state: Callable[[], Any], what: str = "") -> Any:
+        """Wait for a state; fails with the screen that was there instead."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (found := state()):
+            assert time.monotonic() < deadline, f"never: {what}\n{self.text}"
+            await self.pilot.pause(0.01)
+        return found
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def ready(self, point: str | None = None) -> None:
+        """Wait until something is held in view (at this point), and its keys are taken."""
+
+        def state() -> bool:
+            held = self.view.held_here()
+            return held is not None and point in (None, held.point) and not self.view.grace
+
+        await self.until(state, f"held at {point}")
+
+    async def verb(self, key: str) -> None:
+        """Press a key that makes the run go on; wait until it did."""
+        seen = self.run.seen
+        await self.press(key)
+        await self.until(lambda: self.run.seen > seen, f"something after {key}")
+
+    async def next_to(self, point: str) -> None:
+        """Step until something is held at a point, its keys taken."""
+        await self.ready()
+        while (held := self.view.held_here()) is not None and held.point != point:
+            since = held
+            await self.verb("s")
+            await self.until(lambda since=since: self.view.held_here() not in (None, since), "held again")
+            await self.ready()
+
+    def said(self) -> list[str]:
+        """What was told beside everything else."""
+        return [str(notification.message) for notification in self.app._notifications]
+
+
+def staged(
+    size: tuple[int, int] = (120, 36), name: str = "multi-hop", *, hold: bool = True, app: Any = None, **options: Any
+) -> Callable[[Play], Callable[[], None]]:
+    """Make a test of a coroutine that plays on a stage.
+
+    Args:
+        size: Columns and rows.
+        name: The scenario.
+        hold: Hold the root before its first request.
+        app: Options of the app.
+        options: Options of the run.
+    """
+
+    def decorate(play: Play) -> Callable[[], None]:
+        async def on_stage() -> None:
+            with watched(name, hold=hold, **options) as one:
+                made = DebuggerApp(one.session, **(app or {}))
+                async with made.run_test(size=size) as pilot:
+                    stage = Stage(made, pilot, one)
+                    await stage.until(lambda: stage.run.root is not None, "the root")
+                    await play(stage)
+
+        @functools.wraps(play)
+        def test() -> None:
+            asyncio.run(on_stage())
+
+        # pytest must not take the stage for a fixture.
+        del test.__wrapped__
+        return test
+
+    return decorate

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import pytest
+
+from rlm_tui.journal.events import Edit, Go
+from rlm_tui.tui.screens.main import PANES, trajectory_width
+from rlm_tui.tui.view import size_for
+from rlm_tui.tui.widgets.calls import CallTree
+from tests.tui.stage import Stage, staged
+
+
+def verbs(stage: Stage) -> list[str]:
+    return [event.verb for event in stage.session.events() if isinstance(event, Go)]
+
+
+@staged()
+async def test_the_verbs_of_a_held_request(stage: Stage) -> None:
+    await stage.ready("llm")
+    assert "held before a request" in stage.bar
+    assert " a send " in stage.bar
+    await stage.verb("s")
+    await stage.ready("reply")
+    assert " a take it " in stage.bar
+    await stage.verb("n")
+    await stage.ready("block")
+    assert " a run " in stage.bar
+    assert verbs(stage) == ["step", "next"]
+
+
+@staged()
+async def test_keys_are_not_taken_while_the_bar_is_new(stage: Stage) -> None:
+    await stage.until(stage.view.held_here, "held")
+    assert stage.view.grace
+    await stage.press("a")
+    assert verbs(stage) == []
+    assert "Not taken" in stage.bar
+    await stage.ready()
+    await stage.verb("a")
+    assert verbs(stage) == ["release"]
+
+
+@staged()
+async def test_c_and_f5_release_too(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.verb("s")
+    await stage.ready("reply")
+    await stage.verb("f11" if stage.view.held_here() is None else "f10")
+    await stage.ready("block")
+    await stage.verb("f5")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    assert verbs(stage) == ["step", "next", "release"]
+    assert "answered" in stage.text
+
+
+@staged()
+async def test_what_is_not_legal_is_refused_in_words(stage: Stage) -> None:
+    await stage.ready("llm")
+    for key, words in (
+        ("x", "Only a block"),
+        ("r", "Only what failed"),
+        ("V", "Nothing here has been changed"),
+        ("i", "no call to go into"),
+        ("u", "This is the root"),
+        ("d", "made no calls"),
+        ("p", "held already"),
+        ("h", "Nothing else is held"),
+    ):
+        await stage.press(key)
+        assert words in stage.bar, key
+    assert verbs(stage) == []
+
+
+@staged()
+async def test_into_goes_to_the_first_call_of_a_block(stage: Stage) -> None:
+    await stage.next_to("block")
+    while "rlm_query" not in stage.run.blocks[stage.view.held_here().id].code:
+        await stage.verb("n")
+        await stage.ready("observe")
+        await stage.verb("n")
+        await stage.ready("block")
+    await stage.verb("i")
+    await stage.until(lambda: (held := stage.view.held_here()) and held.point == "call", "a call held")
+    call = stage.view.held_here()
+    assert call is not None
+    await stage.ready("call")
+    assert " a start it " in stage.bar
+    await stage.verb("i")
+    await stage.until(lambda: call.id in {held.node for held in stage.run.held.values()}, "the child held")
+    await stage.press("h")
+    assert stage.view.node == call.id
+    await stage.ready("llm")
+    await stage.press("u")
+    assert stage.view.node == "root"
+
+
+@staged()
+async def test_pause_says_that_it_pauses_and_says_it_again(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.verb("a")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    await stage.press("p")
+    assert any("has ended" in said for said in stage.said())
+
+
+@staged()
+async def test_skip_and_revert_are_events_of_the_run(stage: Stage) -> None:
+    await stage.next_to("block")
+    held = stage.view.held_here()
+    assert held is not None
+    stage.session.edit(held.id, "code", "print(1)")
+    await stage.until(lambda: stage.run.blocks[held.id].was is not None, "the edit")
+    assert " a run edited " in stage.bar
+    assert "will carry" in stage.bar
+    await stage.verb("V")
+    await stage.until(lambda: " a run " in stage.bar, "the revert")
+    await stage.verb("x")
+    await stage.until(lambda: stage.run.blocks[held.id].status == "skipped", "skipped")
+    assert [e.field for e in stage.session.events() if isinstance(e, Edit)][-1] == "skip"
+
+
+@staged()
+async def test_release_all_names_how_many(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.verb("A")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    assert verbs(stage)[0] == "release"
+
+
+@staged((160, 45))
+async def test_panes_by_tab_digit_and_zoom(stage: Stage) -> None:
+    await stage.ready("llm")
+    for pane in ("inspector", "calls", "trajectory"):
+        await stage.press("tab")
+        assert stage.main.pane == pane
+        focused = stage.app.focused
+        assert focused is not None and any(getattr(node, "pane", "") == pane for node in focused.ancestors_with_self)
+    await stage.press("shift+tab")
+    assert stage.main.pane == "calls"
+    await stage.press("3", "z")
+    shown = [pane for pane in PANES if stage.main.query_one(f"#{pane}").display]
+    assert shown == ["inspector"]
+    await stage.press("1")
+    assert [pane for pane in PANES if stage.main.query_one(f"#{pane}").display] == ["calls"]
+    await stage.press("q")
+    assert all(stage.main.query_one(f"#{pane}").display for pane in PANES)
+    assert stage.main.pane == "calls"
+
+
+@staged((80, 24))
+async def test_narrow_goes_back_pane_by_pane(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.press("3")
+    for pane in ("trajectory", "calls"):
+        await stage.press("q")
+        assert stage.main.pane == pane
+    await stage.press("q")
+    assert "Q quits" in stage.text
+
+
+@staged((160, 45))
+async def test_a_resize_keeps_selection_and_focus(stage: Stage) -> None:
+    await stage.next_to("block")
+    await stage.press("1")
+    node, item = stage.view.node, stage.view.item
+    for size in ((80, 24), (100, 30), (120, 36), (59, 15), (20, 5), (160, 45)):
+        await stage.pilot.resize_terminal(*size)
+        await stage.until(lambda size=size: stage.view.size == size_for(*size), str(size))
+        await stage.pilot.pause()
+        assert (stage.view.node, stage.view.item, stage.main.pane) == (node, item, "calls")
+        assert all(len(line) <= size[0] for line in stage.text.splitlines())
+        if stage.view.size == "tiny":
+            assert "This window" in stage.text
+            assert "held" not in stage.text
+        else:
+            assert "held before block 1" in stage.text
+    await stage.until(lambda: isinstance(stage.app.focused, CallTree), "the focus")
+
+
+@staged((59, 15))
+async def test_a_window_too_small_to_see_takes_no_decision(stage: Stage) -> None:
+    await stage.until(lambda: stage.view.held_here() is not None and not stage.view.grace, "held")
+    await stage.press("a", "s", "n")
+    assert verbs(stage) == []
+    await stage.press("Q")
+    assert "leave" in stage.text
+
+
+@staged()
+async def test_copy_says_what_it_copied(stage: Stage) -> None:
+    await stage.next_to("block")
+    held = stage.view.held_here()
+    assert held is not None
+    await stage.press("y")
+    code = stage.session.text(stage.run.blocks[held.id].code)
+    assert stage.app.clipboard == code
+    assert any(f"Copied {len(code):,} character" in said for said in stage.said())
+
+
+@staged()
+async def test_text_that_no_terminal_takes_is_copied_all_the_same(stage: Stage) -> None:
+    stage.main.copy("a\ud800b")
+    assert stage.app.clipboard == "a?b"
+
+
+@staged()
+async def test_looking_back_says_so_and_follow_comes_back(stage: Stage) -> None:
+    await stage.next_to("block")
+    await stage.verb("n")
+    await stage.ready("observe")
+    await stage.verb("n")
+    await stage.ready("block")
+    newest = stage.view.item
+    await stage.press("left_square_bracket", "left_square_bracket")
+    assert stage.view.item == "root/i1"
+    assert not stage.view.follow
+    await stage.press("right_square_bracket")
+    assert stage.view.item == "root/i2"
+    await stage.press("F")
+    assert (stage.view.follow, stage.view.item) == (True, newest)
+
+
+@staged()
+async def test_only_what_works_now_stands_in_the_footer(stage: Stage) -> None:
+    await stage.ready("llm")
+    assert "Q quit" in stage.footer
+    assert "p pause" not in stage.footer
+    await stage.verb("a")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    await stage.until(lambda: "y copy answer" in stage.footer, "the footer of an answered run")
+    assert "s step" not in stage.footer
+    assert stage.bar == ""
+
+
+@staged((160, 45))
+async def test_what_can_be_clicked_does_what_its_key_does(stage: Stage) -> None:
+    await stage.ready("llm")
+    lines = stage.text.splitlines()
+    y = next(n for n, line in enumerate(lines) if " s step" in line)
+    await stage.pilot.click(offset=(lines[y].index("s step"), y))
+    await stage.ready("reply")
+    assert verbs(stage) == ["step"]
+
+
+@pytest.mark.parametrize(("cells", "width"), [(140, 56), (160, 56), (180, 66), (240, 72)])
+def test_the_trajectory_grows_to_a_limit(cells: int, width: int) -> None:
+    assert trajectory_width(cells) == width
