@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any, cast
 
 from rlm_tui.engine.gate import (
@@ -26,10 +28,13 @@ LEGAL: dict[Point, tuple[EditField, ...]] = {
     "return": ("answer",),
     "observe": ("obs",),
     "final": ("final",),
-    "error": ("answer", "messages", "model", "params", "code", "prompt"),
+    "error": ("messages", "model", "params", "answer"),
     "limit": ("limit",),
 }
-"""What a person may change at each point."""
+"""What a person may change at each point. At an error, it is of what is asked for again."""
+
+_DIED: tuple[EditField, ...] = ("code",)
+"""At the error of a block whose REPL died."""
 
 POINT_NAMES: dict[Point, str] = {
     "llm": "a model request",
@@ -84,41 +89,90 @@ def current(value: GateValue, field: str) -> Any:
             return value.text
         case Code(), "code":
             return value.code
+        case Code(), "skip":
+            return value.skip
         case Ask(), "prompt":
             return value.prompt
+        case Ask(), "answer":
+            return value.supplied
+        case Ask(), "kill":
+            return value.killed
         case Answer(), "answer":
             return value.text
         case Observation(), "obs":
             return value.text
         case Verdict(), "final":
-            return {"text": value.proposal.text, "accept": value.accepted}
-        case LimitHit(), "limit":
-            return {"name": value.name, "to": value.limit}
+            message = {} if value.accepted else {"message": value.message}
+            return {"text": value.proposal.text, "accept": value.accepted, **message}
+        case Failure(), "answer":
+            return value.text if value.action == "supply" else None
+        case LimitHit(name=name, limit=limit, raised=raised), "limit":
+            return {"name": name, "to": limit if raised is None else raised}
         case _:
             return None
 
 
-def illegal(point: Point, field: str, value: Any) -> str | None:
-    """Why a change can't be made at a point, in words; None when it can."""
-    if field not in LEGAL[point]:
-        can = " or ".join(LEGAL[point])
+def illegal(point: Point, value: GateValue, field: str, new: Any) -> str | None:
+    """Why a change of a held value can't be made, in words; None when it can.
+
+    Args:
+        point: Where it is held.
+        value: What is held.
+        field: What is to be changed.
+        new: What it is to be.
+    """
+    fields = _DIED if isinstance(value, Failure) and value.error.kind == "died" else LEGAL[point]
+    if field not in fields:
+        can = " or ".join(fields)
         return f"At {POINT_NAMES[point]}, {field} can't be changed; {can} can."
-    return None if _fits(field, value) else f"That is no {field}."
+    if not _fits(field, new):
+        return f"That is no {field}."
+    return _too_low(value, new) if isinstance(value, LimitHit) else None
 
 
-def _fits(field: str, value: Any) -> bool:
-    match field, value:
-        case "messages", [*messages]:
-            return all(isinstance(m, dict) and {"role", "content"} <= set(cast(dict[str, Any], m)) for m in messages)
-        case "limit", {"to": int() | float()}:
-            return True
-        case (("params" | "final"), dict()):
-            return True
+def _fits(field: str, new: Any) -> bool:
+    match field, new:
+        case "messages", [_, *_]:
+            return all(_is_message(message) for message in cast(list[Any], new))
+        case "limit", {"name": str(), "to": int() | float() as to}:
+            return not isinstance(to, bool) and math.isfinite(to)
+        case "final", {"accept": False, **rest}:
+            return set(rest) <= {"message"} and isinstance(rest.get("message", ""), str)
+        case "final", {**rest}:
+            return set(rest) <= {"accept", "text"} and isinstance(rest.get("text", ""), str)
+        case "params", {**params}:
+            return _is_json(params)
         case "model", str():
-            return bool(value.strip())
+            return bool(new.strip())
         case (("reply" | "code" | "prompt" | "obs" | "answer"), str()):
             return True
-        case (("skip" | "kill"), _):
+        case "skip", {"say": bool()}:
             return True
+        case "kill", _:
+            return new is True
         case _:
             return False
+
+
+def _is_message(message: Any) -> bool:
+    match message:
+        case {"role": "system" | "user" | "assistant", "content": str(), **rest}:
+            return not rest
+        case _:
+            return False
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _too_low(hit: LimitHit, new: Any) -> str | None:
+    if new["name"] != hit.name:
+        return f"The limit that is held here is {hit.name}."
+    if new["to"] <= hit.used:
+        return f"{hit.name} has {hit.used:g} used already; a new limit must be above that."
+    return None

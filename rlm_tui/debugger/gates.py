@@ -6,25 +6,26 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 from rlm_tui.debugger.edits import shown
+from rlm_tui.debugger.likeness import WishKind
 from rlm_tui.engine.gate import GateValue, V
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Go, Hold, Point, Why
+from rlm_tui.journal.events import Event, ExecEnd, Go, Hold, NodeEnd, Point, Why
 from rlm_tui.journal.store import Journal
 
-WishKind = Literal["pause", "step", "next", "into"]
 Waiting = Callable[[str, str], AbstractContextManager[None]]
 """Enters while a value (by address) of a node waits: clocks stop, seats are free."""
 
-ALWAYS: frozenset[Point] = frozenset({"error", "limit"})
-NEXT_STOPS: frozenset[Point] = frozenset({"block", "observe", "final"})
+ALWAYS: dict[Point, Why] = {"error": "error", "limit": "limit"}
+"""Points that hold without being asked, and as why: also where a wish is granted, which ended early then."""
+NEXT_STOPS: frozenset[Point] = frozenset({"block", "observe", "final", "error", "limit"})
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person asked of a node. ``at`` is the block that ``into`` was asked at."""
+    """What a person asked of a node, or of a sub-call. ``at`` is the block that ``into`` was asked at."""
 
     kind: WishKind
     at: str = ""
@@ -32,7 +33,11 @@ class Wish:
 
 @dataclass(slots=True)
 class InHand:
-    """A value that a gate holds, as it came and as it is now."""
+    """A value that a gate holds, as it came and as it is now.
+
+    Attributes:
+        changes: What a person made of its fields, newest last; empty again after a revert.
+    """
 
     point: Point
     id: str
@@ -41,11 +46,16 @@ class InHand:
     value: GateValue
     why: Why
     released: asyncio.Future[None]
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(slots=True)
 class HoldingGates:
     """Gates that hold what they were asked to.
+
+    A wish is kept by the address it was asked of, a node's or a sub-call's. At a value of that very address any wish
+    is granted: so a step into a leaf ends at its answer, and a verb whose node ended without another pause point ends
+    at the `return` of its call. The root has no such point: there ``node.end`` is what ends the verb.
 
     Args:
         journal: Gets a ``hold`` and a ``go`` for each.
@@ -53,8 +63,10 @@ class HoldingGates:
 
     Attributes:
         held: What is held, by address, oldest first.
-        wishes: What was asked of which node, not granted yet.
-        stopping: Every node is to hold at its next point, those to come included.
+        wishes: What was asked of which address, not granted yet.
+        stopping: Each node is to hold once, those to come included.
+        stopped: The nodes that did.
+        waiting: Entered while something is held.
     """
 
     journal: Journal
@@ -62,13 +74,20 @@ class HoldingGates:
     held: dict[str, InHand] = field(default_factory=dict[str, InHand])
     wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
     stopping: bool = False
+    stopped: set[str] = field(default_factory=set[str])
     waiting: Waiting | None = None
+
+    def __post_init__(self) -> None:
+        self.journal.subscribe(self._follow)
 
     async def pass_(self, point: Point, id: str, value: V, *, node: str) -> V:
         """Hand a value on, at once or when a person lets it go."""
         why = self._why(point, id, node)
         if why is None:
             return value
+        while (other := self.held.get(id)) is not None:
+            # A time limit is met beside the loop and may come to hold the node's address first.
+            await asyncio.wait([other.released])
         hand = InHand(point, id, node, value, value, why, asyncio.get_running_loop().create_future())
         self.held[id] = hand
         self.journal.append(Hold(id=id, point=point, node=node, value=shown(value), why=why))
@@ -79,7 +98,9 @@ class HoldingGates:
                 with self.waiting(id, node):
                     await hand.released
         finally:
-            self.held.pop(id, None)
+            hand.released.cancel()
+            if self.held.get(id) is hand:
+                del self.held[id]
         # `apply_edit` never changes the kind of a value.
         return hand.value  # pyright: ignore[reportReturnType]
 
@@ -87,24 +108,33 @@ class HoldingGates:
         if self.hold_first and node == address.ROOT:
             self.hold_first = False
             return "start"
-        asked = next((who for who in (id, node) if self._grants(who, point, id)), None)
-        if asked is not None:
-            return "pause" if self.wishes.pop(asked).kind == "pause" else "step"
-        if self.stopping:
-            return "pause"
-        if point in ALWAYS:
-            return "error" if point == "error" else "limit"
-        return None
+        why = ALWAYS.get(point)
+        granted = [self.wishes.pop(who).kind for who in dict.fromkeys((id, node)) if self._grants(who, point, id)]
+        if granted:
+            return why or ("pause" if granted == ["pause"] else "step")
+        if self.stopping and node not in self.stopped:
+            self.stopped.add(node)
+            return why or "pause"
+        return why
 
     def _grants(self, who: str, point: Point, id: str) -> bool:
         wish = self.wishes.get(who)
         if wish is None:
             return False
+        if who == id:
+            return True
         if wish.kind == "next":
-            return point in NEXT_STOPS or point in ALWAYS
-        if wish.kind == "into" and wish.at and point == "call":
+            return point in NEXT_STOPS
+        if wish.at and point == "call":
             return address.parent(id) == wish.at
         return True
+
+    def wants(self, node: str) -> WishKind | None:
+        """What was asked of a node and not granted yet. From any thread."""
+        wish = self.wishes.get(node)
+        if wish is not None:
+            return wish.kind
+        return "pause" if self.stopping and node not in self.stopped else None
 
     def newest(self, id: str) -> InHand | None:
         """What is held at an address, or, of a node, what it held last."""
@@ -115,5 +145,27 @@ class HoldingGates:
     def release(self, hand: InHand, verb: str) -> None:
         """Let a value go, as it is now."""
         self.journal.append(Go(id=hand.id, verb=verb, by="human"))
+        # Not in a hand any more, though its task has not taken it yet: nobody can change or release it twice.
+        del self.held[hand.id]
+        if self.stopping:
+            self.stopped.add(hand.node)
         if not hand.released.done():
             hand.released.set_result(None)
+
+    def stop_all(self, stopping: bool) -> None:
+        """Hold each node once, or no more."""
+        self.stopping = stopping
+        self.stopped = {hand.node for hand in self.held.values()}
+
+    def forget(self, node: str) -> None:
+        """Take back every wish of a node and of what is below it."""
+        below = (f"{node}/", f"{node}~")
+        self.wishes = {who: wish for who, wish in self.wishes.items() if who != node and not who.startswith(below)}
+
+    def _follow(self, event: Event) -> None:
+        """Nothing is wished of what has ended. A child's own wish may still be granted as its answer goes back."""
+        if not self.wishes:
+            return
+        over = event.id == address.ROOT or event.status == "killed" if isinstance(event, NodeEnd) else False
+        if over or isinstance(event, ExecEnd):
+            self.forget(event.id)

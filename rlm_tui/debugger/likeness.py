@@ -1,0 +1,123 @@
+"""What a front end needs of a run, whether it lives or is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol
+
+from rlm_tui.journal.events import Event, Text
+
+Refusal = str | None
+"""None when it was done; else why not, in words for the person."""
+
+WishKind = Literal["pause", "step", "next", "into"]
+"""A verb that is granted later, at a pause point."""
+
+
+class SessionLike(Protocol):
+    """One run, as a front end has it.
+
+    Verbs may be called from any thread; each returns a future of a refusal in words, or of None. What a verb did is
+    in the events: a front end folds them and keeps no state of its own. After a ``go`` with the verb ``into``, the
+    next ``hold`` at the released address, or below it, is where the person wants to be.
+    """
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing here runs, and every verb is refused."""
+        ...
+
+    @property
+    def scenario(self) -> str | None:
+        """A name to show for the run."""
+        ...
+
+    @property
+    def notices(self) -> Sequence[str]:
+        """What a person should know of the journal, in words."""
+        ...
+
+    def events(self) -> Iterable[Event]:
+        """Everything so far, oldest first."""
+        ...
+
+    def start(self, sink: Callable[[Event], None]) -> None:
+        """Begin.
+
+        Args:
+            sink: Gets each event that comes later, in a thread that is not the caller's: it must only put it away.
+        """
+        ...
+
+    def text(self, value: Text | None) -> str:
+        """A text of the journal, whole."""
+        ...
+
+    def wants(self, node: str) -> WishKind | None:
+        """What was asked of a node and not granted yet. From any thread."""
+        ...
+
+    def pausing(self, node: str) -> bool:
+        """Whether a pause was asked for and the node is not at a point yet. From any thread."""
+        ...
+
+    def step(self, node: str) -> Future[Refusal]:
+        """Go on to this node's next pause point, whatever it is."""
+        ...
+
+    def next(self, node: str) -> Future[Refusal]:
+        """Go on to this node's next block, else its observation; children run through."""
+        ...
+
+    def into(self, node: str) -> Future[Refusal]:
+        """Go on into what is held: a block's first sub-call, a call's child before its first request."""
+        ...
+
+    def release(self, node: str) -> Future[Refusal]:
+        """Hand on what is held, as it is now."""
+        ...
+
+    def release_all(self) -> Future[Refusal]:
+        """Hand on everything that is held, and take back every wish."""
+        ...
+
+    def pause(self, node: str | None) -> Future[Refusal]:
+        """Hold a node at its next pause point; every node, those to come included, when None."""
+        ...
+
+    def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
+        """Change what is held."""
+        ...
+
+    def revert(self, id: str) -> Future[Refusal]:
+        """Back to what came to the gate, while it is still held."""
+        ...
+
+    def skip(self, id: str) -> Future[Refusal]:
+        """Do not run the held block."""
+        ...
+
+    def retry(self, id: str) -> Future[Refusal]:
+        """At an error: ask again, or run again."""
+        ...
+
+    def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
+        """Decide a node's answer, in any phase."""
+        ...
+
+    def set_pace(self, speed: str) -> Refusal:
+        """Change how fast a scripted model speaks."""
+        ...
+
+    def leave(self) -> None:
+        """Go, and leave the run as it is."""
+        ...
+
+    def kill(self) -> None:
+        """End the run."""
+        ...
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Give everything back; within about ``timeout`` seconds."""
+        ...
