@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from rlm_tui.journal.events import Event, Obs
 from rlm_tui.journal.follow import Follower
 from rlm_tui.journal.run import Run
+from rlm_tui.journal.scan import Scan
 from rlm_tui.journal.store import Journal
+from rlm_tui.journal.wire import encode
 from tests.journal.build import picture, run_start, two_levels
 
 DEADLINE = 60.0
@@ -20,7 +23,9 @@ DEADLINE = 60.0
 WRITER = """
 import sys
 from pathlib import Path
+from rlm_tui.journal.scan import Scan
 from rlm_tui.journal.store import Journal
+from rlm_tui.journal.wire import encode
 from tests.journal.build import two_levels
 journal = Journal.create(Path(sys.argv[1]), run_id="run", clock=lambda: 1.0)
 for event in two_levels().events:
@@ -113,6 +118,37 @@ def test_damage_stops_it_and_is_told_once(tmp_path: Path):
     assert len(follower.notices) == 1
     assert follower.notices[0].startswith("line 2 is damaged")
     journal.close()
+
+
+def test_damage_that_is_gone_the_next_time_was_none(tmp_path: Path):
+    journal = Journal.create(tmp_path)
+    first, second = journal.append(run_start()), journal.append(Obs(id="root/i1", text="a"))
+    journal.close()
+    assert journal.path is not None
+    file = journal.path / "journal.jsonl"
+    whole = file.read_bytes().splitlines(keepends=True)
+    follower = Follower(journal.path)
+    file.write_bytes(whole[0] + b"###\n" + whole[1])
+    assert [follower.poll(), follower.poll()] == [[first], []]
+    file.write_bytes(b"".join(whole))
+    assert follower.poll() == [second]
+    assert follower.notices == []
+
+
+def test_a_line_that_is_finished_while_it_is_read_is_not_damage():
+    line = encode(Obs(id="root/i1", text="a", seq=0))
+
+    class Growing(io.BytesIO):
+        """Has half a line when it is read, and the rest a moment later."""
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            self.seek(10)
+            return line[:10]
+
+    scan = Scan()
+    assert list(scan.events(Growing(line))) == []
+    assert scan.stopped == "torn"
+    assert list(scan.events(io.BytesIO(line))) == [Obs(id="root/i1", text="a", seq=0)]
 
 
 def test_as_many_at_a_time_as_asked_for(tmp_path: Path):

@@ -93,12 +93,21 @@ def test_a_missing_text_is_a_line_and_never_taken_for_the_text(tmp_path: Path, w
         reader.text(event.text, strict=True)
 
 
-def test_a_blobs_name_cannot_lead_elsewhere(tmp_path: Path):
+def test_a_blobs_name_cannot_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "secret").write_text("s")
-    path = written(tmp_path / "runs", [run_start()])
-    (path / "blobs").mkdir(exist_ok=True)
-    blob = Blob.model_validate({"$blob": "../../../secret", "length": 1})
-    assert read(path).text(blob).startswith("[the text is missing")
+    source = Journal.create(tmp_path / "runs")
+    assert source.path is not None
+    (source.path / "blobs").mkdir()
+    hostile = {"$blob": "../../../secret", "length": 1}
+    event = source.append(Unknown.model_validate({"ev": "moon.rise", "id": "root", "text": hostile}))
+    fork = Journal.create(tmp_path / "other" / "runs" / "below")
+    fork.copy(event, source)
+    assert not list((tmp_path / "other").rglob("secret"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+        assert source.text(Blob.model_validate(hostile)).startswith("[the text is missing")
+    source.close()
+    fork.close()
 
 
 def test_texts_that_are_not_there_are_empty():
