@@ -41,7 +41,7 @@ class Labels:
             rest = _EDGE.sub("", text.one_line(head[start:])) if len(head) > len(prefix) else ""
             if rest:
                 named = _NAME.match(rest)
-                return named.group() if named else rest
+                return named.group() if named else rest.rstrip(" .,:;")
             if call.item is not None and call.size is not None:
                 return f"item {call.item + 1} of {call.size}"
         return text.one_line(head) or "(empty prompt)"

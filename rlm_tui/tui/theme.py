@@ -6,7 +6,7 @@ Amber is held, red wrong, violet a person's hand, cyan live now, green the accep
 from __future__ import annotations
 
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 _DARK = {
     "bg": "#0f1217", "raised": "#161a21", "cursor": "#232a36", "rule": "#2e3541", "rule-2": "#4a5463",
@@ -71,12 +71,14 @@ def tokens(dark: bool, ansi: bool = False) -> dict[str, str]:
 
 def _theme(name: str, *, dark: bool, ansi: bool = False) -> Theme:
     t = tokens(dark, ansi)
+    # Textual's own widgets ask for more names where there are only sixteen colours.
+    base = BUILTIN_THEMES["ansi-dark" if dark else "ansi-light"].variables if ansi else {}
     return Theme(
         name=name, dark=dark, ansi=ansi,
         primary=t["live"], accent=t["live"], secondary=t["human"], warning=t["held"], error=t["error"],
         success=t["final"], foreground=t["ink"], background=t["bg"], surface=t["raised"], panel=t["raised"],
         boost=t["raised"],
-        variables=t | {
+        variables=base | t | {
             "text-muted": t["ink-3"],
             "block-cursor-background": t["cursor"], "block-cursor-foreground": t["ink"],
             "block-cursor-text-style": "bold",

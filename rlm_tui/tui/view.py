@@ -101,6 +101,7 @@ class View:
         self.labels = Labels()
         self.frame = 0
         self.deepest = max((self._depth(call.id) for call in self.run.calls.values()), default=0)
+        self._asked: dict[str, Iteration] = {}
         self.errors = self._errors()
         self.version = 0
         if self.run.seen:
@@ -201,7 +202,26 @@ class View:
         if id.endswith(ANSWER):
             id = id.removesuffix(ANSWER)
             return self.run.nodes.get(id) or self.run.calls.get(id)
-        return self.run.blocks.get(id) or self.run.calls.get(id) or self.run.iterations.get(id)
+        return (
+            self.run.blocks.get(id) or self.run.calls.get(id) or self.run.iterations.get(id) or self._about_to_ask(id)
+        )
+
+    def iterations(self, node: Node) -> list[Iteration]:
+        """The iterations of a node, the default answer's, and one whose first request is held and was never sent."""
+        found = [*node.iterations, *([node.default] if node.default else [])]
+        held = self.held_in(node.id)
+        asked = self._about_to_ask(held.id) if held is not None and held.node == node.id else None
+        return [*found, asked] if asked is not None else found
+
+    def _about_to_ask(self, id: str) -> Iteration | None:
+        """The iteration of a held request that the journal knows nothing else of yet."""
+        held = self.run.held.get(id)
+        if held is None or held.point != "llm" or id in self.run.iterations or id in self.run.calls:
+            return None
+        node = self.run.nodes.get(held.node)
+        if node is not None and id not in self._asked:
+            self._asked[id] = Iteration(id, address.number(id), node)
+        return self._asked.get(id)
 
     def code(self, block: Block) -> Text:
         """The code of a block: as it runs or ran, or, before anyone changed it, as it is held."""
@@ -237,7 +257,7 @@ class View:
             return held.id + OBS
         if held.point == "final" or (held.point == "limit" and held.id == held.node):
             return held.node + ANSWER
-        if held.id not in self.run.blocks and held.id not in self.run.iterations:
+        if held.point != "llm" and held.id not in self.run.blocks and held.id not in self.run.iterations:
             up = address.parent(held.id)
             return up if up in self.run.iterations else held.node + ANSWER
         return held.id
@@ -305,15 +325,16 @@ class View:
 
     def _iteration(self, step: int) -> str | None:
         node = self.run.nodes.get(self.node)
-        if node is None or not node.iterations:
+        all_ = self.iterations(node) if node is not None else []
+        if not all_:
             return None
         here = self.iteration_of(self.item)
         if here is None:
-            return (node.iterations[-1] if self.item and self.item.endswith(ANSWER) else node.iterations[0]).id
-        at = next((n for n, iteration in enumerate(node.iterations) if iteration is here), 0)
+            return (all_[-1] if self.item and self.item.endswith(ANSWER) else all_[0]).id
+        at = next((n for n, iteration in enumerate(all_) if iteration is here), 0)
         if step < 0 and self.item != here.id:
             return here.id
-        return node.iterations[at + step].id if 0 <= at + step < len(node.iterations) else None
+        return all_[at + step].id if 0 <= at + step < len(all_) else None
 
     def iteration_of(self, id: str | None) -> Iteration | None:
         """The iteration of the shown node that an item belongs to."""

@@ -56,12 +56,13 @@ def _running(view: View, block: Block) -> tuple[str, str]:
 def _ended(block: Block) -> str:
     if block.mark == "edited":
         return "edited, then run"
-    for said in (block.stdout, block.value, block.stderr):
-        if said is not None and (line := text.one_line(events.head(said))):
-            return line
-    if block.calls:
-        return text.count(len(block.calls), "call")
-    return "declared an answer" if block.finals else "no output"
+    if line := text.one_line(events.head(block.stdout)):
+        return line
+    if block.finals:
+        return "declared an answer"
+    if line := text.one_line(events.head(block.value)) or text.one_line(events.head(block.stderr)):
+        return line
+    return text.count(len(block.calls), "call") if block.calls else "no output"
 
 
 def waiting_line(code: str) -> int | None:

@@ -103,7 +103,7 @@ def _second(view: View, width: int) -> Line:
         parts.append(("iteration", "iteration " if run.root.status == "open" else "iterations ", _steps(view)))
     parts.append(("calls", "calls ", str(run.subcalls)))
     parts.append(("tokens", "tokens ", text.total_tokens(run.totals)))
-    parts.append(("cost", "cost ", text.cost(run.totals)))
+    parts.append(("cost", "cost ", _cost(view)))
     limit = run.root.limits.get("max_depth", run.config.get("max_depth")) if run.root else None
     if limit is not None:
         parts.append(("depth", "depth ", f"{view.deepest}/{limit}"))
@@ -132,6 +132,13 @@ def _numbers(view: View, parts: list[tuple[str, str, str]], words: bool) -> Line
         after = f"after {text.count(edits, 'edit')}" if words else str(edits)
         line.add("   ").add(f"{view.glyphs.human} {after}", "human")
     return line
+
+
+def _cost(view: View) -> str:
+    root = view.run.root
+    if root is None or view.run.totals.requests:
+        return text.cost(view.run.totals)
+    return "scripted" if root.model.startswith("scripted:") else "$0.00"
 
 
 def _edits(view: View) -> int:

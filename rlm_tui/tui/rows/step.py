@@ -39,7 +39,7 @@ def draw(view: View, row: Row, width: int, *, selected: bool, focused: bool) -> 
         case "block", Block():
             took = _block(view, line, row.thing, held, bright)
         case "call", Call():
-            took, used = _call(view, line, row.thing, held, bright)
+            took, used = _call(view, line, row.thing, held, bright, width)
         case "more", _:
             line.add("       ").add(f"   {row.number:,} more", "ink-3")
         case "observe", Iteration():
@@ -195,14 +195,15 @@ def _block(view: View, line: Line, block: Block, held: Held | None, bright: bool
     return text.duration(block.ms / 1000) if block.ms else status.seconds_of(view, block.started, ended)
 
 
-def _call(view: View, line: Line, call: Call, held: Held | None, bright: bool) -> tuple[str, str]:
+def _call(view: View, line: Line, call: Call, held: Held | None, bright: bool, width: int) -> tuple[str, str]:
     state = status.state_of(view, call)
     kind = "rlm" if call.node is not None or call.ran_as == "rlm" else "llm"
     line.add("     ").add(*status.sign(view, state, call.status == "supplied")).add("  ")
     line.add(f"{kind}  ", "ink-3")
     said, ink = brief.call(view, call)
     lively = ink if ink in ("live", "error") else "ink-2"
-    line.add(text.cut(view.labels.call(call), 24, view.glyphs.ellipsis) + "  ", "held-text bold" if held else lively)
+    room = max(12, (width - columns(width) - line.width) * 3 // 5)
+    line.add(text.cut(view.labels.call(call), room, view.glyphs.ellipsis) + "  ", "held-text bold" if held else lively)
     if held is not None:
         line.spans[-1] = (line.spans[-1][0][:-1], line.spans[-1][1])
         status.badge(line, status.point_words(held), bright)

@@ -62,7 +62,7 @@ def rows(view: View, width: int) -> list[Row]:
         found += [Row("", "asked", shown), Row("", "context", shown, part=1)]
     if isinstance(shown, Call):
         return found + _leaf(view, shown)
-    for iteration in shown.iterations + ([shown.default] if shown.default else []):
+    for iteration in view.iterations(shown):
         if view.size == "wide":
             found.append(Row(None, "space"))
         found += _iteration(view, iteration, width)

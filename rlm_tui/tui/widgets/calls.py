@@ -89,5 +89,8 @@ class CallTree(RowList):
         if y == 0 and not self.entries:
             return Line().add(" Nothing has begun yet.", "ink-3")
         if len(self.entries) == 1 and y == 2:
-            return Line().add(" No calls yet.", "ink-3")
+            return Line().add("   No calls yet.", "ink-3")
+        root = self.view.run.root
+        if len(self.entries) == 1 and y == 3 and root is not None and root.state == "sampling":
+            return Line().add("   The root is writing its first reply." if root.own.requests == 0 else "", "ink-3")
         return Line()
