@@ -139,15 +139,27 @@ class LocalChildRLMBackend(DirectLMBackend):
         return [self.recursive_query(prompt, model) for prompt in prompts]
 
 
-def tighten(options: Options, backend: DirectLMBackend) -> Options:
-    """A run's options under a described backend: of every limit the tighter one, its prompt and iterations.
+def tighten(options: Options, backend: DirectLMBackend) -> tuple[Options, Options]:
+    """A run's options under a described backend: of every limit the tighter one.
 
     Args:
         options: The runner's own.
-        backend: What ``backend_factory`` made.
+        backend: What ``backend_factory`` made. A direct one has no children.
+
+    Returns:
+        The root's options, and those of its children, who have the backend's prompt.
     """
-    tighter: dict[str, Any] = {"max_depth": min(options.max_depth, backend.max_depth)}
+    deepest = backend.max_depth if isinstance(backend, LocalChildRLMBackend) else options.depth + 1
+    tighter: dict[str, Any] = {"max_depth": min(options.max_depth, deepest)}
     for name in _LIMITS:
         both = [v for v in (getattr(options, name), getattr(backend.limits, name)) if v is not None]
         tighter[name] = min(both) if both else None
-    return replace(options, **tighter)
+    options = replace(options, **tighter)
+    if not isinstance(backend, LocalChildRLMBackend):
+        return options, options
+    return options, replace(
+        options,
+        system_prompt=backend.system_prompt,
+        max_iterations=min(options.max_iterations, backend.max_iterations),
+        env_max_iterations_multiplier=min(options.env_max_iterations_multiplier, backend.env_max_iterations_multiplier),
+    )

@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, cast
 
 from rlm_tui.engine import finals
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.pieces import Kind, Pieces
+from rlm_tui.engine.prompts import no_such_variable
 from rlm_tui.engine.rebuild import rebuild
 from rlm_tui.engine.shared import Shared
 from rlm_tui.engine.slots import Computing
@@ -90,6 +92,12 @@ class Blocks:
         await rebuild(self.repl, self.ran, lambda id: self._serving(id, recorded=True).serve)
         return self.repl
 
+    def recall(self, id: str, code: str, end: ExecEnd) -> None:
+        """Take code that an earlier process ran: what a REPL of this one has to run again."""
+        if end.status in ("ok", "error"):
+            self.ran.append((id, code))
+        self._lost = end.status == "died"
+
     def _serving(self, id: str, *, recorded: bool = False) -> BlockCalls:
         children = cast(Children, self.children)
         return BlockCalls(self.shared, self.spec, self.clock, id, children, recorded=recorded)
@@ -150,8 +158,7 @@ class Blocks:
             answer = Proposal(text="", via="answer", origin="dict", block=id, reasons=("empty_final",))
         said = [_proposal(final, id) for final in result.finals]
         printed = [p.model_copy(update={"block": id}) for p in finals.printed(code, result.stdout, self._is_data)]
-        proposed = finals.of_block(said, printed, answer if ready else None)
-        failed = result.status != "ok"
+        proposed = finals.of_block(said, printed, answer if ready else None, failed=result.status != "ok")
         return ExecEnd(
             id=id,
             status=result.status,
@@ -164,7 +171,7 @@ class Blocks:
             changed=tuple(VariableRow(name=v.name, type=v.type, size=v.size, brief=v.brief) for v in result.changed),
             removed=result.removed,
             more_variables=result.more_variables,
-            finals=tuple(p.model_copy(update={"after_error": True}) for p in proposed) if failed else proposed,
+            finals=proposed,
             answer=answer,
             put_back=result.put_back,
             effects=result.effects,
@@ -182,11 +189,15 @@ class Blocks:
         return any(text in data for data in (*_strings(self.spec.context), *answers))
 
     async def resolve(self, start: ExecStart, name: str) -> ExecEnd:
-        """Read a variable for a textual ``FINAL_VAR``; a missing one is an error with near names."""
+        """Read a variable for a textual ``FINAL_VAR``; the error of a missing one is a note with near names."""
         try:
             proposed = await (await self.live()).resolve(name, timeout_s=self.shared.options.block_timeout_s)
-        except (LookupError, ValueError, TimeoutError, ReplDied) as error:
-            return ExecEnd(id=start.id, status="error", error=str(error))
+        except LookupError:
+            node = self.shared.run.nodes.get(self.spec.id)
+            near = get_close_matches(name, list(node.variables) if node else (), 3)
+            return ExecEnd(id=start.id, status="error", error=no_such_variable(name, near))
+        except (ValueError, TimeoutError, ReplDied) as error:
+            return ExecEnd(id=start.id, status="error", error=f"FINAL_VAR({name}) was not taken: {error}")
         return ExecEnd(id=start.id, status="ok", finals=(_proposal(proposed, None),))
 
     async def unready(self, start: ExecStart) -> ExecEnd:

@@ -47,7 +47,6 @@ class Face:
         *,
         verbose: bool,
     ) -> None:
-        self.traces: list[ChildTrace] = []
         self._engine = engine
         self._deliver = deliver
         self._on_start = on_start
@@ -77,17 +76,20 @@ class Face:
         call = self._engine.shared.run.calls.get(event.id)
         if call is None or call.node is None:
             return
-        error = self._error(call)
-        if address.node_of(call.block.id) == address.ROOT:
-            self.traces.append(self._trace(call, error))
         if self._on_complete is not None:
-            complete, depth = self._on_complete, call.node.depth
+            complete, depth, error = self._on_complete, call.node.depth, self._error(call)
             self._tell(event.id, lambda: complete(depth, call.model or "default", event.seconds, error))
 
     def _error(self, call: Call) -> str | None:
         if call.status == "killed":
             return "killed by user"
         return call.error.message if call.error is not None else None
+
+    def traces(self) -> list[ChildTrace]:
+        """The root's direct child RLMs, in the order they ended."""
+        root = self._engine.shared.run.root
+        ended = [call for call in root.calls() if call.node is not None and call.ended is not None] if root else []
+        return [self._trace(call, self._error(call)) for call in sorted(ended, key=lambda call: call.ended or 0.0)]
 
     def _trace(self, call: Call, error: str | None) -> ChildTrace:
         text = self._engine.journal.text

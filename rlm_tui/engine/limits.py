@@ -19,6 +19,9 @@ Fn = Literal["llm_query", "llm_query_batched", "llm_batch", "rlm_query", "rlm_qu
 EXHAUSTED = frozenset({"max_iterations", "max_steps"})
 """Limits at which the model is asked for a default answer; the others end the node at once."""
 
+TREE = frozenset({"max_budget", "max_tokens", "max_subcalls", "max_children_total", "max_children_per_batch"})
+"""Limits of the whole tree: raised anywhere, they are raised everywhere."""
+
 TIMES = frozenset({"max_timeout", "per_child_timeout_s"})
 
 
@@ -51,6 +54,9 @@ class TreeLimits:
         ended = [call for call in self.run.calls.values() if call.status not in ("open", "refused")]
         self.subcalls = len(ended)
         self.children = sum(call.ran_as == "rlm" for call in ended)
+        for edit in self.run.edits:
+            if edit.field == "limit" and edit.value.get("name") in TREE:
+                self.raised[edit.value["name"]] = float(edit.value["to"])
 
     def value(self, name: str) -> float | None:
         """A limit as it stands now, raised by a person or not."""
@@ -100,7 +106,11 @@ class TreeLimits:
 
 @dataclass(slots=True)
 class NodeLimits:
-    """The counters of one node: iterations, steps (executed blocks) and failed iterations in a row."""
+    """The counters of one node: iterations, steps (executed blocks) and failed iterations in a row.
+
+    Args:
+        options: The node's own: a child's may differ from the run's.
+    """
 
     options: Options
     steps: int = 0

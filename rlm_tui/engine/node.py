@@ -68,7 +68,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self.clock = WorkClock(self.parent.clock if self.parent else None, worked=self.shared.worked(self.spec.id))
-        self.limits = NodeLimits(self.shared.options)
+        self.limits = NodeLimits(self.shared.child_options if self.parent else self.shared.options)
         self.blocks = Blocks(self.shared, self.spec, self.clock, self.child)
 
     # Its life -----------------------------------------------------------------------------------------------------
@@ -105,8 +105,8 @@ class Node:
             shared.hold_repl.pop(id, None)
 
     def _start_event(self) -> NodeStart:
-        spec, options = self.spec, self.shared.options
-        limits = {"max_iterations": options.max_iterations, "max_depth": options.max_depth, **self.time_limits}
+        spec = self.spec
+        limits = {"max_iterations": spec.max_iterations, "max_depth": spec.max_depth, **self.time_limits}
         return NodeStart(
             id=spec.id, depth=spec.depth, prompt=spec.task, context=context_info(spec.context), model=spec.model,
             limits=limits,
@@ -122,7 +122,7 @@ class Node:
             if above:
                 # The node above is going: end here first, bottom-up, then let it go on.
                 self.stop(Killed())
-            await asyncio.wait([body])
+            await _over(body)
             if not above and not self.shared.leaving:
                 return await windup.stopped(self, self._stop)
             raise
@@ -137,16 +137,16 @@ class Node:
 
     def stop(self, reason: Stop) -> None:
         """End the node from outside: force an answer, kill it, or let a time limit apply. The first reason counts."""
-        if self._stop is not None or self._body is None or self._body.done():
+        if self._stop is not None or (self._body is not None and self._body.done()):
             return
         self._stop = reason
-        self._side.add(asyncio.create_task(self._interrupt()))
+        if self._body is not None:
+            self._side.add(asyncio.create_task(self._interrupt(self._body)))
 
-    async def _interrupt(self) -> None:
-        assert self._body is not None
+    async def _interrupt(self, body: asyncio.Task[Ending]) -> None:
         if self.blocks.running and not self.shared.leaving:
             await self.blocks.abort()
-        self._body.cancel()
+        body.cancel()
 
     def _recall_force(self) -> None:
         """A forced answer that was written down, and not yet acted on when the process went, is acted on now."""
@@ -208,17 +208,24 @@ class Node:
 
     async def _hit(self) -> LimitHit | None:
         """The limit that the next iteration would exceed, if it is let apply."""
-        remembered = self._remembers(address.iteration(self.spec.id, self.done + 1))
-        while (
-            hit := self.limits.iteration(self.done) or (None if remembered else self.shared.limits.spent())
-        ) is not None:
+        remembered = self._remembers(address.iteration(self.spec.id, self.done + 1)) or self._remembers(
+            f"{self.spec.id}/default"
+        )
+        while (hit := self.limits.iteration(self.done)) is not None:
             hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id, remembered=remembered)
             if hit.raised is None:
                 return hit
-            if hit.scope == "tree":
-                self.shared.limits.raise_to(hit)
-            else:
-                self.limits.raised[hit.name] = hit.raised
+            self.limits.raised[hit.name] = hit.raised
+        return None if remembered else await self.spent()
+
+    async def spent(self) -> LimitHit | None:
+        """The token or money limit that one more model request would exceed, if it is let apply."""
+        limits = self.shared.limits
+        while (hit := limits.spent()) is not None:
+            hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
+            if hit.raised is None:
+                return hit
+            limits.raise_to(hit)
         return None
 
     def _remembers(self, id: str) -> bool:
@@ -228,7 +235,10 @@ class Node:
         reply = await self._sample(id)
         parsed = self.shared.dialect.parse(reply.text, reply.finish_reason)
         runs, notes, hit = await self._run_all(id, parsed)
-        turn = Turn(self.spec, self.done, parsed, tuple(runs), tuple(notes), reply_empty=not reply.text.strip())
+        turn = Turn(
+            self.spec, self.done, parsed, tuple(runs), tuple(notes), reply_empty=not reply.text.strip(),
+            variables=self._variables(),
+        )  # fmt: skip
         proposal = await self._proposal(id, turn)
         if isinstance(proposal, str):
             turn, proposal = replace(turn, notes=(*turn.notes, proposal)), None
@@ -252,6 +262,10 @@ class Node:
         reply = Reply(shared.text(end.reply), end.finish_reason, end.usage, shared.text(end.reasoning))
         consumed = shared.effects.started("exec", address.block(id, 1)) > 0 or self._observed(id)
         return await shared.seam.pass_("reply", id, reply, node, remembered=consumed)
+
+    def _variables(self) -> frozenset[str]:
+        folded = self.shared.run.nodes.get(self.spec.id)
+        return frozenset(folded.variables) if folded else frozenset()
 
     def _observed(self, id: str) -> bool:
         return self.shared.effects.remembered("obs", id, Obs) is not None
@@ -288,9 +302,11 @@ class Node:
                 break
             code = shared.seam.edited(id, code)
             end = await self._execute(id, block, code)
-        if remembered is not None and end.status in ("ok", "error"):
-            self.blocks.ran.append((id, code.code))
-        self.last_answer = self._whole(end.answer)
+        if remembered is not None:
+            self.blocks.recall(id, code.code, end)
+        if end.answer is not None or end.status in ("ok", "error"):
+            # What was skipped, or is gone with its process, left the answer as it was.
+            self.last_answer = self._whole(end.answer)
         return block_run(shared.text, id, code.code, end, shown=end.status != "skipped" or code.say_skipped)
 
     async def _execute(self, id: str, block: CodeBlock, code: Code) -> ExecEnd:
@@ -334,7 +350,10 @@ class Node:
             verdict = Verdict(proposal, accepted=False)
         if not verdict.accepted and proposal.origin == "dict":
             start = ExecStart(id=f"{id}+e1", code='answer["ready"] = False', origin="eval")
-            await self.shared.effects.once(start, self.blocks.unready, ExecEnd)
+            if (before := self.shared.effects.remembered("exec", start.id, ExecEnd)) is not None:
+                self.blocks.recall(start.id, self.shared.text(start.code), before)
+            else:
+                await self.shared.effects.do(start, self.blocks.unready)
         return verdict
 
     async def _observe(self, id: str, reply: Reply, turn: Turn) -> None:
@@ -350,6 +369,15 @@ class Node:
         else:
             text = shared.text(told.text)
         self.messages += (_assistant(reply.text), {"role": "user", "content": text})
+
+
+async def _over(task: asyncio.Task[Any]) -> None:
+    """Wait until a task is over, however often this one is cancelled meanwhile."""
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            continue
 
 
 async def _skipped(start: ExecStart) -> ExecEnd:

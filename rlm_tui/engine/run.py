@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rlm_tui.engine.backends import RecursiveBackend
-from rlm_tui.engine.dialect import dialect
+from rlm_tui.engine.dialect import Dialect
+from rlm_tui.engine.dialect import dialect as named
 from rlm_tui.engine.effects import Effects
 from rlm_tui.engine.ending import Killed, Stop
 from rlm_tui.engine.gate import Gates, OpenGates
@@ -44,8 +45,11 @@ class EngineRun:
         model: The root's model.
         options: What it may do.
         gates: Who may hold it; open ones when None.
-        time_limits: Names and seconds of working time of the root.
+        dialect: The rules for prompts, parsing and finishing; those the options name when None.
+        time_limits: Names and seconds of working time of the root; ``max_timeout`` of the options when None.
         opaque: A caller's own backend for sub-calls.
+        child_options: What child RLMs may do, when that is not the same.
+        sub_models: From a model's name to the model, for sub-calls and children, when that is not the same.
         config: What else ``run.start`` is to keep (scenario, API base …); keys are removed.
         scratch: Where REPLs make their private directories.
     """
@@ -60,8 +64,11 @@ class EngineRun:
         model: str = "",
         options: Options | None = None,
         gates: Gates | None = None,
+        dialect: Dialect | None = None,
         time_limits: Mapping[str, float] | None = None,
         opaque: RecursiveBackend | None = None,
+        child_options: Options | None = None,
+        sub_models: Callable[[str], ChatModel] | None = None,
         config: Mapping[str, Any] | None = None,
         scratch: Path | None = None,
     ) -> None:
@@ -78,11 +85,12 @@ class EngineRun:
             run=run,
             effects=effects,
             seam=seam,
-            asking=Asking(effects, seam, slots, models),
+            asking=Asking(effects, seam, slots, models, sub_models),
             slots=slots,
             limits=TreeLimits(self.options, run),
             options=self.options,
-            dialect=dialect(self.options.dialect),
+            dialect=dialect or named(self.options.dialect),
+            child_options=child_options or self.options,
             opaque=opaque,
             scratch=scratch,
             loaded_at=run.last,
@@ -101,7 +109,10 @@ class EngineRun:
         )
         self.nodes: dict[str, Node] = {}
         self._spec = spec
-        self._limits = dict(time_limits or {})
+        if time_limits is None:
+            time_limits = {} if self.options.max_timeout is None else {"max_timeout": self.options.max_timeout}
+        self._limits = dict(time_limits)
+        self._killed_early = False
         self.root: Node | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -109,26 +120,41 @@ class EngineRun:
         """Run to the end.
 
         Raises:
-            asyncio.CancelledError: When it was left: nothing ended, the journal can be gone on with.
+            asyncio.CancelledError: When it was left: nothing ended, the journal can be gone on with. Also when the task
+                was cancelled without that: then the run ended as killed.
         """
         shared = self.shared
+        if shared.leaving:
+            raise asyncio.CancelledError
         self.loop = asyncio.get_running_loop()
         if shared.run.start is None:
             self._write_start()
         self.root = Node(shared, self._spec, None, self._limits, on_start=self._note_node)
-        end = await self.root.run()
-        if shared.run.end is None:
-            totals = shared.run.totals
-            shared.journal.append(
-                RunEnd(
-                    id=address.ROOT,
-                    status=end.status,
-                    value=end.value,
-                    error=end.error,
-                    totals={"requests": totals.requests, "tokens": totals.tokens, "cost": totals.cost},
-                )
-            )
+        if self._killed_early:
+            self.root.stop(Killed())
+        try:
+            end = await self.root.run()
+        except asyncio.CancelledError:
+            killed = shared.effects.remembered("node", address.ROOT, NodeEnd)
+            if killed is not None and not shared.journal.closed:
+                self._write_end(killed)
+            raise
+        self._write_end(end)
         return end
+
+    def _write_end(self, end: NodeEnd) -> None:
+        if self.shared.run.end is not None:
+            return
+        totals = self.shared.run.totals
+        self.shared.journal.append(
+            RunEnd(
+                id=address.ROOT,
+                status=end.status,
+                value=end.value,
+                error=end.error,
+                totals={"requests": totals.requests, "tokens": totals.tokens, "cost": totals.cost},
+            )
+        )
 
     def _note_node(self, node: Node) -> None:
         self.nodes[node.spec.id] = node
@@ -156,6 +182,8 @@ class EngineRun:
 
     def kill(self) -> None:
         """End the run: every node gets its end, lowest first."""
+        if self.root is None:
+            self._killed_early = True
         self.stop(address.ROOT, Killed())
 
     def leave(self) -> None:

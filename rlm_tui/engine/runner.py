@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import queue
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, fields
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from rlm_tui.journal.store import Journal
 from rlm_tui.journal.tree import Node
 from rlm_tui.llm.base import ChatModel, Reply
 from rlm_tui.llm.callable import CallableModel
+
+ENDING_S = 15.0
+"""Seconds that a killed tree may take: blocks are aborted, then their processes are killed."""
+
+CLOSING_S = 5.0
 
 Message = dict[str, str]
 ChatFn = Callable[..., str | Reply | Awaitable[str | Reply]]
@@ -73,7 +79,8 @@ class LocalRLMRunner:
         on_subcall_start: Called with depth, model and the first 80 characters of the prompt when a child begins.
         on_subcall_complete: Called with depth, model, seconds and an error text or None when a child ended.
         verbose: Print a line an iteration of the root.
-        journal: A directory for the run's journal, or a journal; None keeps it in memory.
+        journal: Where runs are kept, each in a directory of its own; or a journal, and what it holds of a run already
+            is gone on with; None keeps it in memory.
         gates: Who may hold the run.
         max_budget: US dollars, whole tree. The other options are `Options`'.
     """
@@ -107,17 +114,39 @@ class LocalRLMRunner:
         journal: Path | Journal | None = None,
         gates: Gates | None = None,
     ) -> None:
-        given: dict[str, Any] = dict(locals())
-        given["dialect"] = dialect if isinstance(dialect, str) else dialect.name
-        self.options = Options(**{f.name: given[f.name] for f in fields(Options) if f.name in given})
         self.llm_chat_fn = llm_chat_fn
+        self.system_prompt = system_prompt
+        self.max_iterations = max_iterations
+        self.max_depth = max_depth
+        self.depth = depth
+        self.env_max_iterations_multiplier = env_max_iterations_multiplier
+        self.max_batch_workers = max_batch_workers
         self.backend_factory = backend_factory
+        self.max_children_total = max_children_total
+        self.max_children_per_batch = max_children_per_batch
+        self.result_truncation_limit = result_truncation_limit
+        self.per_child_timeout_s = per_child_timeout_s
         self.on_subcall_start = on_subcall_start
         self.on_subcall_complete = on_subcall_complete
         self.verbose = verbose
-        self.chat = _as_model(llm_chat_fn)
+        self.sub_model = sub_model
+        self.max_budget = max_budget
+        self.max_tokens = max_tokens
+        self.max_timeout = max_timeout
+        self.max_errors = max_errors
+        self.max_subcalls = max_subcalls
+        self.block_timeout_s = block_timeout_s
+        self.dialect = dialect
         self.journal = journal
         self.gates = gates
+        self.chat = _as_model(llm_chat_fn)
+
+    @property
+    def options(self) -> Options:
+        """The options as they stand now: what the seed lets be changed between runs can be changed."""
+        given = {f.name: getattr(self, f.name) for f in fields(Options) if hasattr(self, f.name)}
+        given["dialect"] = self.dialect if isinstance(self.dialect, str) else self.dialect.name
+        return Options(**given)
 
     def run(
         self, context: Context, task_prompt: str, *, model: str | None = None, timeout_s: float | None = None
@@ -134,25 +163,25 @@ class LocalRLMRunner:
             Exception: What the chat function raised, when the root's request failed; the result so far is its
                 ``rlm_result``.
         """
-        thread = EngineThread()
         said: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         one = _OneRun(self, context, task_prompt, model, timeout_s, said.put)
+        thread = EngineThread()
         future = thread.submit(one.go())
         future.add_done_callback(lambda _: said.put(None))
         try:
             return _pump(said, future)
-        except KeyboardInterrupt:
-            thread.call(one.engine.kill)
-            future.exception(timeout=10)
-            raise
         finally:
-            thread.call(one.close).result(timeout=5)
+            if not future.done():
+                # Ctrl-C, or whatever else ends this thread's patience: the tree ends, and the journal says so.
+                thread.call(one.engine.kill)
+                wait([future], ENDING_S)
+            thread.call(one.close).result(CLOSING_S)
             thread.close()
 
     async def arun(
         self, context: Context, task_prompt: str, *, model: str | None = None, timeout_s: float | None = None
     ) -> RLMRunResult:
-        """The same on the caller's event loop. Cancelling it kills the run."""
+        """The same on the caller's event loop, where the callbacks are called too. Cancelling it kills the run."""
         one = _OneRun(self, context, task_prompt, model, timeout_s, lambda act: act())
         try:
             return await one.go()
@@ -179,16 +208,19 @@ class _OneRun:
         timeout_s: float | None,
         deliver: Callable[[Callable[[], None]], None],
     ) -> None:
-        options, chat, opaque = runner.options, runner.chat, None
-        on_start, on_complete = runner.on_subcall_start, runner.on_subcall_complete
-        backend = _backend(runner)
-        if isinstance(backend, DirectLMBackend):
-            options, chat = backends.tighten(options, backend), _as_model(backend.llm_chat_fn)
-            if isinstance(backend, LocalChildRLMBackend):
-                on_start, on_complete = backend.on_subcall_start or on_start, backend.on_subcall_complete or on_complete
-        elif backend is not None:
-            opaque = backend
+        options, chat = runner.options, runner.chat
         seconds = [s for s in (timeout_s, options.max_timeout) if s is not None]
+        options = replace(options, max_timeout=min(seconds) if seconds else None)
+        on_start, on_complete = runner.on_subcall_start, runner.on_subcall_complete
+        backend = _backend(runner, options)
+        described = backend if isinstance(backend, DirectLMBackend) else None
+        self._opaque = None if described is not None else backend
+        child_options = sub_chat = None
+        if described is not None:
+            options, child_options = backends.tighten(options, described)
+            sub_chat = _as_model(described.llm_chat_fn)
+        if isinstance(described, LocalChildRLMBackend):
+            on_start, on_complete = described.on_subcall_start or on_start, described.on_subcall_complete or on_complete
         self._own = not isinstance(runner.journal, Journal)
         self.journal = _journal(runner.journal)
         self.engine = EngineRun(
@@ -199,8 +231,10 @@ class _OneRun:
             model=model or "",
             options=options,
             gates=runner.gates,
-            time_limits={"max_timeout": min(seconds)} if seconds else {},
-            opaque=opaque,
+            dialect=None if isinstance(runner.dialect, str) else runner.dialect,
+            opaque=self._opaque,
+            child_options=child_options,
+            sub_models=None if sub_chat is None else lambda _name: sub_chat,
         )
         self.face = Face(self.engine, deliver, on_start, on_complete, verbose=runner.verbose)
 
@@ -210,21 +244,23 @@ class _OneRun:
         root = self.engine.root
         if end.status == "error" and root is not None:
             original = root.original or RuntimeError(end.error.message if end.error else "the run failed")
-            original.rlm_result = result  # type: ignore[attr-defined] - kept for a caller who wants it
+            with suppress(AttributeError, TypeError):
+                original.rlm_result = result  # pyright: ignore[reportAttributeAccessIssue]
             raise original
         return result
 
     def _result(self, end: NodeEnd) -> RLMRunResult:
-        root, run, text = self.engine.root, self.engine.shared.run, self.journal.text
+        run, text = self.engine.shared.run, self.journal.text
         answer = None if end.value is None else text(end.value)
         if answer is None and end.status == "limit" and end.limit in TIMES:
             answer = f"Error: child timeout after {end.seconds or 0.0:.3f}s"
+        opaque = self._opaque
         return RLMRunResult(
             final_answer=answer,
-            messages=[dict(message) for message in root.messages] if root else [],
-            iterations=root.done if root else 0,
+            messages=self._messages(),
+            iterations=len(run.root.iterations) if run.root else 0,
             depth=self.engine.options.depth,
-            child_traces=self.face.traces,
+            child_traces=self.face.traces() if opaque is None else list(getattr(opaque, "child_traces", [])),
             tree=run.root,
             status=end.status,
             via=end.via,
@@ -233,6 +269,14 @@ class _OneRun:
             partial=text(end.partial) if end.partial else None,
             usage=end.usage,
         )
+
+    def _messages(self) -> list[Message]:
+        """The root's history: as it ran, or, when it had ended before, as its last request was sent."""
+        root, folded, text = self.engine.root, self.engine.shared.run.root, self.journal.text
+        if root is not None and root.messages:
+            return [dict(message) for message in root.messages]
+        last = folded.last_attempt if folded else None
+        return [{"role": m.role, "content": text(m.content)} for m in last.messages()] if last else []
 
     def close(self) -> None:
         if self._own:
@@ -246,17 +290,16 @@ def _value(data: str | None) -> Any:
 def _journal(given: Path | Journal | None) -> Journal:
     if isinstance(given, Journal):
         return given
-    return Journal.memory() if given is None else Journal.create(given)
+    return Journal.memory() if given is None else Journal.create(Path(given))
 
 
 def _as_model(chat: Any) -> ChatModel:
     return chat if hasattr(chat, "stream") else CallableModel(chat)
 
 
-def _backend(runner: LocalRLMRunner) -> RecursiveBackend | None:
+def _backend(runner: LocalRLMRunner, options: Options) -> RecursiveBackend | None:
     if runner.backend_factory is None:
         return None
-    options = runner.options
     return runner.backend_factory(
         runner.llm_chat_fn,
         system_prompt=options.system_prompt,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from rlm_tui.engine.effects import Effects
-from rlm_tui.engine.gate import Failure, Request
+from rlm_tui.engine.gate import Ask, Failure, Request
 from rlm_tui.engine.pieces import Pieces
 from rlm_tui.engine.seam import Seam
 from rlm_tui.engine.slots import Slots
+from rlm_tui.journal import address
 from rlm_tui.journal.events import ErrorInfo, LlmEnd, LlmStart, Message
 from rlm_tui.llm.base import ChatMessage, ChatModel, ChatRequest, Delta, ModelError, Reply, UnknownModelError
 
@@ -69,14 +70,16 @@ class Asking:
         seam: Its gates.
         slots: Its slots.
         models: From a model's name to the model; raises `UnknownModelError`.
-        sleep: Waits before a retry.
+        sub_models: The same for everything but the root's own requests, when that is another; else None.
+        sleep: Waits so many seconds before a retry.
     """
 
     effects: Effects
     seam: Seam
     slots: Slots
     models: Callable[[str], ChatModel]
-    sleep: Callable[[float], object] = asyncio.sleep
+    sub_models: Callable[[str], ChatModel] | None = None
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     async def ask(
         self, id: str, node: str, request: Request, before: tuple[ChatMessage, ...] = (), *, leaf: bool = False
@@ -144,9 +147,10 @@ class _One:
             return LlmEnd.model_validate({"id": self.id, "attempt": start.attempt, "ms": round(ms, 1), **fields})
 
         try:
+            model = await self._model()
             async with self.asking.slots.llm:
                 began = time.monotonic()
-                reply = await self._listen(start, pieces, heard)
+                reply = await self._listen(model, start, pieces, heard)
         except ModelError as error:
             self.original = error.original or error
             return end(
@@ -169,8 +173,17 @@ class _One:
             usage=reply.usage, model=reply.model, api_base=reply.api_base,
         )  # fmt: skip
 
-    async def _listen(self, start: LlmStart, pieces: Pieces, heard: list[str]) -> Reply:
-        model = self.asking.models(self.request.model)
+    async def _model(self) -> ChatModel:
+        """The model, with the library it needs: loading takes seconds that are not the request's."""
+        own = self.node == address.ROOT and not self.leaf
+        find = self.asking.models if own or self.asking.sub_models is None else self.asking.sub_models
+        model = find(self.request.model)
+        load = getattr(model, "load", None)
+        if load is not None:
+            await load()
+        return model
+
+    async def _listen(self, model: ChatModel, start: LlmStart, pieces: Pieces, heard: list[str]) -> Reply:
         reply: Reply | None = None
         stream = model.stream(
             ChatRequest(
@@ -182,13 +195,19 @@ class _One:
                 leaf=self.leaf,
             )
         )
-        async for part in stream:
-            if isinstance(part, Delta):
-                if part.kind == "reply":
-                    heard.append(part.text)
-                pieces.add(part.kind, part.text)
-            else:
-                reply = part
+        try:
+            async for part in stream:
+                if isinstance(part, Delta):
+                    if part.kind == "reply":
+                        heard.append(part.text)
+                    pieces.add(part.kind, part.text)
+                else:
+                    reply = part
+        finally:
+            # At once, also when it is left early: that is what ends the request at the provider.
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
         if reply is None:
             raise ModelError("empty", "no reply came back", retry="once", partial="".join(heard))
         return reply
@@ -196,14 +215,20 @@ class _One:
     async def again(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
         """The next attempt, after its wait or after the ``error`` gate; None lets the failure apply."""
         if end.wait is not None:
-            waiting = self.asking.sleep(end.wait)
-            if asyncio.iscoroutine(waiting) or isinstance(waiting, asyncio.Future):
-                await waiting
+            await self.asking.sleep(end.wait)
             return self.start()
         error = end.error or ErrorInfo(kind="unknown", message="the request failed")
         failure = await self.asking.seam.pass_("error", self.id, Failure(error, start.attempt), self.node)
         if failure.action == "apply":
             return None
         self.supplied = failure.text if failure.action == "supply" else None
-        self.request = self.asking.seam.edited(self.id, self.request)
+        self.request = self._edited()
         return self.start()
+
+    def _edited(self) -> Request:
+        """The request with what people changed at its address. A leaf's is made of a prompt that may be changed too."""
+        seam, request = self.asking.seam, self.request
+        if self.leaf:
+            ask = seam.edited(self.id, Ask("llm_query", request.messages[-1]["content"], request.model))
+            request = replace(request, messages=({"role": "user", "content": ask.prompt},), model=ask.model)
+        return seam.edited(self.id, request)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from rlm_tui.engine.effects import Effects
-from rlm_tui.engine.gate import Gates, V, apply_edit
+from rlm_tui.engine.gate import Gates, LimitHit, V, apply_edit
 from rlm_tui.journal.events import Point
 
 
@@ -38,5 +38,20 @@ class Seam:
             node: The node that waits meanwhile.
             remembered: Whether the act this leads to has its outcome in the journal: then no gate holds it.
         """
-        value = self.edited(id, value)
-        return value if remembered else await self.gates.pass_(point, id, value, node=node)
+        value = _in_force(self.edited(id, value))
+        if remembered:
+            return value
+        while True:
+            value = await self.gates.pass_(point, id, value, node=node)
+            if (passed := _in_force(value)) is value:
+                return value
+            value = passed
+
+
+def _in_force(value: V) -> V:
+    """A limit that was raised, and is reached again, is not raised any more: the person is asked once more."""
+    match value:
+        case LimitHit(raised=float() as raised, used=used, reason=reason) if raised <= used and reason != "unpriced":
+            return cast(V, replace(value, raised=None))
+        case _:
+            return value

@@ -15,7 +15,7 @@ from rlm_tui.engine.limits import TreeLimits
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.sampling import Asking
 from rlm_tui.engine.seam import Seam
-from rlm_tui.engine.slots import Slots, Window
+from rlm_tui.engine.slots import Seat, Slots
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Text
 from rlm_tui.journal.run import Run
@@ -30,7 +30,8 @@ class Shared:
         run: The fold of the journal, always up to date.
         clocks: Working clocks by node.
         hold_repl: By node, how to stop and start the computing clock of its REPL.
-        seats: By call, the window it has a seat in.
+        seats: By call, its seat in its block's window.
+        child_options: Those of child RLMs, when a described backend gives them others.
         opaque: A caller's own backend for sub-calls, if there is one.
         scratch: Where REPLs make their private directories; None means the system's place.
         leaving: Set when the process goes and the run stays resumable: then no end is written any more.
@@ -45,11 +46,12 @@ class Shared:
     limits: TreeLimits
     options: Options
     dialect: Dialect
+    child_options: Options
     opaque: RecursiveBackend | None = None
     scratch: Path | None = None
     clocks: dict[str, WorkClock] = field(default_factory=dict[str, WorkClock])
     hold_repl: dict[str, Callable[[bool], None]] = field(default_factory=dict[str, Callable[[bool], None]])
-    seats: dict[str, Window] = field(default_factory=dict[str, Window])
+    seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
     leaving: bool = False
     loaded_at: float | None = None
     """When the last event was written that an earlier process left, seconds since the epoch."""
@@ -78,7 +80,7 @@ class Shared:
         repls = [hold for other, hold in self.hold_repl.items() if other == node or other.startswith(f"{node}/")]
         clock.stop()
         for seat in seats:
-            seat.leave()
+            seat.hold()
         for hold in repls:
             hold(True)
         try:
@@ -87,7 +89,7 @@ class Shared:
             for hold in repls:
                 hold(False)
             for seat in seats:
-                seat.take()
+                seat.release()
             clock.go()
 
     @staticmethod

@@ -21,7 +21,11 @@ class Slots:
 
 
 class Computing:
-    """One block's exec slot: given back while the block waits for calls, taken again before an answer is delivered."""
+    """One block's exec slot: given back while any call of the block is open, taken again before the last is answered.
+
+    Not before every answer: a block that computes in one thread and waits in another would hold a slot that the child
+    it waits for may need.
+    """
 
     def __init__(self, slots: Slots) -> None:
         self._slot = slots.exec
@@ -58,8 +62,13 @@ class Computing:
 
     async def _answer(self) -> None:
         self._open -= 1
-        if self._open == 0 and not self._has:
-            await self._slot.acquire()
+        if self._open or self._has:
+            return
+        await self._slot.acquire()
+        # While this one waited, another thread may have asked again, or been answered: one slot, and none for a waiter.
+        if self._open or self._has:
+            self._slot.release()
+        else:
             self._has = True
 
 
@@ -106,3 +115,27 @@ class Window:
     def take(self) -> None:
         """Take a seat back without waiting."""
         self._active += 1
+
+
+class Seat:
+    """One call's seat in a window: given back while anything in the call, or below it, is held.
+
+    Args:
+        window: Where it is; the call has it already.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._holds = 0
+
+    def hold(self) -> None:
+        """Something here or below is held. Counts: as many `release` take the seat back."""
+        self._holds += 1
+        if self._holds == 1:
+            self._window.leave()
+
+    def release(self) -> None:
+        """One thing less is held."""
+        self._holds -= 1
+        if self._holds == 0:
+            self._window.take()

@@ -6,18 +6,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.gate import Answer, Ask, LimitHit, Request
-from rlm_tui.engine.limits import TIMES, Batch
+from rlm_tui.engine.limits import TIMES, Batch, Fn
+from rlm_tui.engine.opaque import OpaqueCall
 from rlm_tui.engine.prompts import child_task
 from rlm_tui.engine.sampling import RequestFailed
 from rlm_tui.engine.shared import Shared
-from rlm_tui.engine.slots import Window
+from rlm_tui.engine.slots import Seat, Window
 from rlm_tui.engine.values import NodeSpec
 from rlm_tui.journal import address
-from rlm_tui.journal.events import CallEnd, CallStart, ErrorInfo, NodeEnd
+from rlm_tui.journal.events import CallEnd, CallStart, ErrorInfo, NodeEnd, length
 from rlm_tui.repl.process import CallFailed
 
 NOT_RECORDED = "this call has no recorded answer, and a REPL that is rebuilt asks nobody"
@@ -28,7 +29,19 @@ Children = Callable[[NodeSpec], Awaitable[NodeEnd]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One sub-call that a block asked for. ``depth_reason`` says why an ``rlm_query`` runs as a leaf."""
+    """One sub-call that a block asked for.
+
+    Attributes:
+        id: Its address.
+        fn: The function, as the code called it.
+        prompt: As requested.
+        model: As requested; None when the code named none.
+        batch: The batch it is of.
+        index: Its number in the batch, from 1.
+        ran_as: ``llm``, ``rlm`` or ``opaque``.
+        depth_reason: Why an ``rlm_query`` runs as a leaf, when it does.
+        opaque: The call to a caller's own backend.
+    """
 
     id: str
     fn: str
@@ -37,7 +50,8 @@ class Item:
     batch: Batch | None
     index: int
     ran_as: str
-    depth_reason: str | None
+    depth_reason: str | None = None
+    opaque: OpaqueCall | None = None
 
 
 @dataclass(slots=True)
@@ -78,13 +92,18 @@ class BlockCalls:
         Raises:
             CallFailed: When a single call failed; in a batch the item is a text that begins with ``Error:``.
         """
+        if fn not in get_args(Fn):
+            raise CallFailed(f"NameError: there is no function {fn[:80]!r} to call")
+        opaque = self._opaque_call(fn, None if isinstance(prompts, str) else len(prompts))
         if isinstance(prompts, str):
-            item = self._item(fn, prompts, model, None, 0)
+            item = self._item(fn, prompts, model, None, 0, opaque)
             self._write_start(item)
-            return self._single(item, await self._answer(item))
+            end = await self._answer(item)
+            self._note_refused([item], [end])
+            return self._single(item, end)
         self._batches += 1
         batch = Batch(self._batches, len(prompts))
-        items = [self._item(fn, prompt, model, batch, n) for n, prompt in enumerate(prompts, 1)]
+        items = [self._item(fn, prompt, model, batch, n, opaque) for n, prompt in enumerate(prompts, 1)]
         for item in items:
             self._write_start(item)
         # A group, because a batch that is cancelled must have seen every item end before its block does.
@@ -94,13 +113,19 @@ class BlockCalls:
         self._note_refused(items, ends)
         return [self._in_batch(item, end) for item, end in zip(items, ends, strict=True)]
 
-    def _item(self, fn: str, prompt: str, model: str | None, batch: Batch | None, index: int) -> Item:
+    def _opaque_call(self, fn: str, size: int | None) -> OpaqueCall | None:
+        backend = self.shared.opaque
+        return None if backend is None else OpaqueCall(backend, fn, size)
+
+    def _item(
+        self, fn: str, prompt: str, model: str | None, batch: Batch | None, index: int, opaque: OpaqueCall | None
+    ) -> Item:
         kind = "rlm" if fn.startswith("rlm") else "llm"
         first = address.call(self.block, kind, prompt, model, 1)
         self._asked[first] = nth = self._asked.get(first, 0) + 1
         id = address.call(self.block, kind, prompt, model, nth)
-        if self.shared.opaque is not None:
-            return Item(id, fn, prompt, model, batch, index, "opaque", None)
+        if opaque is not None:
+            return Item(id, fn, prompt, model, batch, index, "opaque", opaque=opaque)
         deep = kind == "rlm" and self.spec.depth + 1 >= self.spec.max_depth
         ran_as = "rlm" if kind == "rlm" and not deep else "llm"
         return Item(id, fn, prompt, model, batch, index, ran_as, "depth" if deep else None)
@@ -121,15 +146,25 @@ class BlockCalls:
 
     async def _answer(self, item: Item) -> CallEnd:
         if (end := self._remembered(item)) is not None:
+            self._leave_batch(item)
             return end
         if self.recorded:
             return CallEnd(id=item.id, status="error", error=ErrorInfo(kind="unknown", message=NOT_RECORDED))
-        self.shared.seats[item.id] = self._window
-        try:
-            async with self._window:
+        if item.opaque is not None:
+            # All items of its batch are asked at once: none may wait for another's seat.
+            return await self._live(item)
+        async with self._window:
+            self.shared.seats[item.id] = Seat(self._window)
+            try:
                 return await self._live(item)
-        finally:
-            self.shared.seats.pop(item.id, None)
+            finally:
+                del self.shared.seats[item.id]
+
+    @staticmethod
+    def _leave_batch(item: Item) -> None:
+        """An item that has its outcome is not asked for; its batch need not wait for it."""
+        if item.opaque is not None:
+            item.opaque.one_less()
 
     def _remembered(self, item: Item) -> CallEnd | None:
         end = self.shared.effects.remembered("call", item.id, CallEnd)
@@ -149,7 +184,8 @@ class BlockCalls:
 
     def _finish(self, end: CallEnd, began: float) -> CallEnd:
         limit = self.shared.options.result_truncation_limit
-        cut = limit if limit is not None and len(self.shared.text(end.value)) > limit else None
+        long = limit is not None and end.status == "ok" and length(end.value) > limit
+        cut = limit if long else None
         seconds = round(time.monotonic() - began, 3)
         written = self.shared.journal.append(end.model_copy(update={"seconds": seconds, "cut": cut}))
         assert isinstance(written, CallEnd)
@@ -158,11 +194,16 @@ class BlockCalls:
     async def _allowed(self, item: Item) -> CallEnd | None:
         """None when the item may be asked; the refusal when a limit applies."""
         child = item.ran_as == "rlm"
-        refused = await self._refused(item, child)
+        refused = None if self._began(item) else await self._refused(item, child)
         if refused is not None:
+            self._leave_batch(item)
             return CallEnd(id=item.id, status="refused", limit=refused.name)
         self.shared.limits.reserve(child, item.batch)
         return None
+
+    def _began(self, item: Item) -> bool:
+        """Whether a child was let through, and began, before this process: it goes on from its own events."""
+        return self.shared.effects.started("node", item.id) > 0
 
     async def _refused(self, item: Item, child: bool) -> LimitHit | None:
         for hit in self.shared.limits.for_call(child, item.batch):
@@ -174,13 +215,13 @@ class BlockCalls:
 
     async def _asked_for(self, item: Item) -> CallEnd:
         model = item.model or self.spec.sub_model or self.spec.model
-        ask = await self.shared.seam.pass_("call", item.id, Ask(item.fn, item.prompt, model), self.spec.id)
-        if ask.killed:
-            return CallEnd(id=item.id, status="killed")
-        if ask.supplied is not None:
-            return CallEnd(id=item.id, status="supplied", value=ask.supplied)
-        if item.ran_as == "opaque":
-            return await self._opaque(item, ask)
+        ask = Ask(item.fn, item.prompt, model)
+        ask = await self.shared.seam.pass_("call", item.id, ask, self.spec.id, remembered=self._began(item))
+        if ask.killed or ask.supplied is not None:
+            self._leave_batch(item)
+            return CallEnd(id=item.id, status="killed" if ask.killed else "supplied", value=ask.supplied)
+        if item.opaque is not None:
+            return await self._opaque(item, item.opaque, ask)
         return await (self._child(item, ask) if item.ran_as == "rlm" else self._leaf(item, ask))
 
     async def _leaf(self, item: Item, ask: Ask) -> CallEnd:
@@ -192,14 +233,15 @@ class BlockCalls:
         return CallEnd(id=item.id, status="ok", value=self.shared.text(end.reply), usage=end.usage)
 
     async def _child(self, item: Item, ask: Ask) -> CallEnd:
+        options = self.shared.child_options
         spec = NodeSpec(
             id=item.id,
             depth=self.spec.depth + 1,
             task=child_task(ask.prompt),
             context=ask.prompt,
             model=ask.model,
-            system_prompt=self.spec.system_prompt,
-            max_iterations=self.spec.max_iterations,
+            system_prompt=options.system_prompt,
+            max_iterations=options.max_iterations,
             max_depth=self.spec.max_depth,
             sub_model=self.spec.sub_model,
             params=self.spec.params,
@@ -218,17 +260,14 @@ class BlockCalls:
             case _:
                 return CallEnd(id=item.id, status="ok", value=value, usage=end.usage)
 
-    async def _opaque(self, item: Item, ask: Ask) -> CallEnd:
-        """Ask a caller's own backend, in a thread: children it hides are not in the tree, and the tree says so."""
-        backend = self.shared.opaque
-        assert backend is not None
-        method = backend.recursive_query if item.fn.startswith("rlm") else backend.query
+    async def _opaque(self, item: Item, call: OpaqueCall, ask: Ask) -> CallEnd:
+        """Ask a caller's own backend: children it hides are not in the tree, and the tree says so."""
         try:
-            value = await asyncio.to_thread(method, ask.prompt, ask.model or None)
+            value = await call.answer(ask.prompt, ask.model or None)
         except Exception as error:  # noqa: BLE001 - whatever a foreign backend raises is this call's error
             info = ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}")
             return CallEnd(id=item.id, status="error", error=info)
-        return CallEnd(id=item.id, status="ok", value=str(value))
+        return CallEnd(id=item.id, status="ok", value=value)
 
     # What the code receives --------------------------------------------------------------------------------------
 
@@ -244,7 +283,7 @@ class BlockCalls:
         match end.status:
             case "ok" | "supplied":
                 if end.value is None:
-                    self.notes.append(f"{item.fn}: a child ended without an answer; the code received an empty string.")
+                    self.notes.append(f"{item.fn}: a call ended without an answer; the code received an empty string.")
                     return ""
                 value = self.shared.text(end.value)
                 if end.cut is not None:
@@ -272,14 +311,16 @@ class BlockCalls:
         return self._text(item, end)
 
     def _note_refused(self, items: list[Item], ends: list[CallEnd]) -> None:
-        refused = [
-            item.index - 1
-            for item, end in zip(items, ends, strict=True)
-            if end.status == "refused" and end.limit == "max_children_per_batch"
-        ]
-        if refused:
-            which = ", ".join(map(str, refused[:20])) + (" …" if len(refused) > 20 else "")
+        refused: dict[str, list[int]] = {}
+        for item, end in zip(items, ends, strict=True):
+            if end.status == "refused":
+                refused.setdefault(end.limit or "", []).append(item.index - 1)
+        for limit, indices in refused.items():
+            which = ", ".join(map(str, indices[:20])) + (" …" if len(indices) > 20 else "")
+            instead = "empty strings" if limit == "max_children_per_batch" else f"'Error: {limit} exceeded'"
             self.notes.append(
-                f"{items[0].fn}: {len(refused)} of {len(items)} prompts were refused by max_children_per_batch; "
-                f"their results are empty strings (indices {which})."
+                f"{items[0].fn}: {len(indices)} of {len(items)} prompts were refused by {limit}; "
+                f"their results are {instead} (indices {which})."
+                if items[0].batch
+                else f"{items[0].fn}: refused by {limit}; the result is {instead}."
             )

@@ -31,6 +31,8 @@ async def wind_up(node: Node, hit: LimitHit) -> Ending:
 async def _default(node: Node, hit: LimitHit) -> Ending:
     shared, spec, id = node.shared, node.spec, f"{node.spec.id}/default"
     remembered = shared.effects.remembered("llm", id, LlmEnd) is not None
+    if not remembered and (spent := await node.spent()) is not None:
+        return Ending("limit", limit=spent.name)
     messages = (*node.messages, shared.dialect.last_request(spec))
     request = Request(messages, spec.model, spec.params)
     request = await shared.seam.pass_("llm", id, request, spec.id, remembered=remembered)
@@ -67,12 +69,12 @@ async def stopped(node: Node, stop: Stop | None) -> Ending:
 
 
 def _over_time(node: Node, hit: LimitHit) -> Ending:
-    """A proposal made by the act that was cut short still counts."""
+    """A proposal of the iteration that was cut short still counts."""
     folded = node.shared.run.nodes.get(node.spec.id)
     last = folded.iterations[-1] if folded and folded.iterations else None
-    for block in reversed(last.blocks if last else []):
+    for block in reversed(last.blocks if last and last.obs is None else []):
         for final in block.finals:
-            if block.status == "aborted" and final.refused is None and final.origin == "call":
+            if final.refused is None and (final.var is None or final.origin == "call"):
                 whole = final.model_copy(update={"text": node.shared.text(final.text)})
                 return Ending("final", whole, limit=hit.name)
     return Ending("limit", limit=hit.name)
