@@ -15,10 +15,10 @@ from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import is_edited, release_word
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 Group = Literal["decide", "run", "look", "app"]
-Legal = Callable[["View", "Session"], "str | None"]
+Legal = Callable[["View", "SessionLike"], "str | None"]
 """None when it can be done now, else why not, in words for the person."""
 
 GROUPS: dict[Group, str] = {
@@ -50,7 +50,7 @@ class Action:
     help: str
     group: Group
     legal: Legal
-    ask: Callable[[View, Session], Future[str | None]] | None = None
+    ask: Callable[[View, SessionLike], Future[str | None]] | None = None
     names: Callable[[View], str] | None = None
     decides: bool = False
 
@@ -89,11 +89,11 @@ def node_of(view: View) -> str:
     return node if node in view.run.nodes else address.node_of(address.parent(node))
 
 
-def _any(view: View, session: Session) -> str | None:
+def _any(view: View, session: SessionLike) -> str | None:
     return None
 
 
-def _live(view: View, session: Session) -> str | None:
+def _live(view: View, session: SessionLike) -> str | None:
     if session.read_only:
         return "This run is read-only: nothing runs it."
     if view.run.end is not None:
@@ -104,7 +104,7 @@ def _live(view: View, session: Session) -> str | None:
     return None if node.status == "open" else "This node has ended. u goes to its parent."
 
 
-def _held(view: View, session: Session) -> str | None:
+def _held(view: View, session: SessionLike) -> str | None:
     why = _live(view, session) if view.held_here() is None else None
     if why is not None:
         return why
@@ -117,14 +117,14 @@ def _held(view: View, session: Session) -> str | None:
     return "Nothing is held. s or p stops this node at its next pause point."
 
 
-def _idle(view: View, session: Session) -> str | None:
+def _idle(view: View, session: SessionLike) -> str | None:
     if why := _live(view, session):
         return why
     wants = session.wants(node_of(view))
     return None if wants is None else f"Already under way: {wants}."
 
 
-def _into(view: View, session: Session) -> str | None:
+def _into(view: View, session: SessionLike) -> str | None:
     held = view.held_here()
     if why := _held(view, session):
         return why
@@ -133,7 +133,7 @@ def _into(view: View, session: Session) -> str | None:
     return "There is no call to go into here. s steps, n goes to the next block."
 
 
-def _pause(view: View, session: Session) -> str | None:
+def _pause(view: View, session: SessionLike) -> str | None:
     if why := _live(view, session):
         return why
     if view.held_here() is not None:
@@ -143,13 +143,13 @@ def _pause(view: View, session: Session) -> str | None:
     return None
 
 
-def _release_all(view: View, session: Session) -> str | None:
+def _release_all(view: View, session: SessionLike) -> str | None:
     if session.read_only:
         return "This run is read-only: nothing runs it."
     return None if view.run.held else "Nothing is held."
 
 
-def _edit(view: View, session: Session) -> str | None:
+def _edit(view: View, session: SessionLike) -> str | None:
     if why := _held(view, session):
         return why if view.held_here() or not why.startswith("Nothing is held.") else _NOT_HELD
     held = view.held_here()
@@ -161,51 +161,51 @@ def _edit(view: View, session: Session) -> str | None:
 _NOT_HELD = "Only what is held can be edited. s or p stops this node at its next pause point."
 
 
-def _revert(view: View, session: Session) -> str | None:
+def _revert(view: View, session: SessionLike) -> str | None:
     held = view.held_here()
     if why := _held(view, session):
         return why
     return None if held is not None and is_edited(view.run, held) else "Nothing here has been changed."
 
 
-def _skip(view: View, session: Session) -> str | None:
+def _skip(view: View, session: SessionLike) -> str | None:
     held = view.held_here()
     if why := _held(view, session):
         return why
     return None if held is not None and held.point == "block" else "Only a block that is held can be skipped."
 
 
-def _retry(view: View, session: Session) -> str | None:
+def _retry(view: View, session: SessionLike) -> str | None:
     held = view.held_here()
     if why := _held(view, session):
         return why
     return None if held is not None and held.point == "error" else "Only what failed can be tried again."
 
 
-def _next_held(view: View, session: Session) -> str | None:
+def _next_held(view: View, session: SessionLike) -> str | None:
     if not view.run.held:
         return "Nothing is held."
     held = view.held_here()
     return "Nothing else is held." if held is not None and len(view.run.held) == 1 else None
 
 
-def _copy(view: View, session: Session) -> str | None:
+def _copy(view: View, session: SessionLike) -> str | None:
     return None if view.run.root is not None else "There is nothing to copy yet."
 
 
-def _parent(view: View, session: Session) -> str | None:
+def _parent(view: View, session: SessionLike) -> str | None:
     return "This is the root." if view.parent_node() is None else None
 
 
-def _child(view: View, session: Session) -> str | None:
+def _child(view: View, session: SessionLike) -> str | None:
     return "It has made no calls." if view.child_node() is None else None
 
 
-def _back(view: View, session: Session) -> str | None:
+def _back(view: View, session: SessionLike) -> str | None:
     return "There is no iteration before this." if view.iteration_back() is None else None
 
 
-def _forward(view: View, session: Session) -> str | None:
+def _forward(view: View, session: SessionLike) -> str | None:
     return "There is no iteration after this." if view.iteration_forward() is None else None
 
 
@@ -295,12 +295,12 @@ ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
 
 
-def legal(action: Action, view: View, session: Session) -> bool:
+def legal(action: Action, view: View, session: SessionLike) -> bool:
     """Whether an action can be done now."""
     return action.legal(view, session) is None
 
 
-def bar(view: View, session: Session) -> list[Action]:
+def bar(view: View, session: SessionLike) -> list[Action]:
     """The decision bar's verbs: the primary one first, then the other legal ones."""
     held = view.held_here()
     if held is None:
@@ -310,7 +310,7 @@ def bar(view: View, session: Session) -> list[Action]:
     return [a for a in found if a.id != "release_all" or len(view.run.held) > 1]
 
 
-def footer(view: View, session: Session) -> list[Action]:
+def footer(view: View, session: SessionLike) -> list[Action]:
     """The footer's actions at the left, most useful first. Verbs that the decision bar shows are not among them."""
     ids: Iterable[str] = FOOTER
     if view.held_here() is None and not session.read_only and view.run.end is None:

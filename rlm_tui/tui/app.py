@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 from textual.types import CSSPathType
 
+from rlm_tui.journal.events import Event, Go, Hold
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.glyphs import glyphs
 from rlm_tui.tui.screens.main import MainScreen
@@ -20,7 +21,7 @@ from rlm_tui.tui.theme import ANSI_DARK, DARK, THEMES, tokens
 from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 RATE = 30
 """Times a second that the screen takes what has come."""
@@ -47,7 +48,7 @@ class DebuggerApp(App[Wish | None]):
 
     def __init__(
         self,
-        session: Session,
+        session: SessionLike,
         *,
         theme: str | None = None,
         ascii: bool = False,
@@ -72,11 +73,15 @@ class DebuggerApp(App[Wish | None]):
         self.bridge = Bridge(past if session.read_only else list(past))
         self.main = MainScreen(self.view, session, self.bridge, self.request_quit)
         self._mouse = mouse
+        self._into = ""
+        self.set_class(ascii, "-ascii")
         self.theme = theme or (ANSI_DARK.name if plain else DARK.name)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our colours, also under a theme that is not ours."""
-        return tokens(self.current_theme.dark, self.current_theme.ansi)
+        # Textual's own rules name two more wherever only the terminal's colours may be used.
+        grounds = dict.fromkeys(("ansi-background", "ansi-foreground"), "ansi_default")
+        return tokens(self.current_theme.dark, self.current_theme.ansi) | grounds
 
     async def run_async(self, *, mouse: bool = True, **options: Any) -> Wish | None:
         """Run, and give the session back when the screen is gone.
@@ -108,9 +113,19 @@ class DebuggerApp(App[Wish | None]):
             taken = 0
             for event in self.bridge.drain():
                 self.view.apply(event)
+                self._go_into(event)
                 taken += 1
             if self.bridge.answer() + taken:
                 self.main.sync()
+
+    def _go_into(self, event: Event) -> None:
+        """After *into*, the next thing held below it is where the person wants to be."""
+        if isinstance(event, Go):
+            self._into = event.id if event.verb == "into" else ""
+        elif isinstance(event, Hold) and self._into and event.id.startswith(self._into):
+            self._into = ""
+            if event.node != self.view.node:
+                self.view.select_node(event.node)
 
     # Quitting ----------------------------------------------------------------------------------------------------
 

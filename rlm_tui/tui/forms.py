@@ -116,7 +116,7 @@ def read_messages(text: str, rule: str) -> list[dict[str, str]]:
     messages = [{"role": m.group(1), "content": text[m.end() + 1 : end]} for m, end in zip(found, ends, strict=True)]
     for message in messages:
         if message["role"] not in ROLES:
-            raise Unreadable(f"A message is from {', '.join(ROLES[:-1])} or {ROLES[-1]}, not from “{message['role']}”.")
+            raise Unreadable(f"A message is from {', '.join(ROLES[:-1])} or {ROLES[-1]}, not from {message['role']!r}.")
     return messages
 
 

@@ -20,7 +20,7 @@ from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 ROWS = 14
 _NAME = 20
@@ -41,7 +41,7 @@ class Palette(Dialog[str | None]):
         Binding("ctrl+p", "back", show=False, priority=True),
     ]
 
-    def __init__(self, view: View, session: Session) -> None:
+    def __init__(self, view: View, session: SessionLike) -> None:
         super().__init__()
         self._view = view
         self._session = session
@@ -111,7 +111,7 @@ class Palette(Dialog[str | None]):
         self.dismiss(event.action)
 
 
-def search(typed: str, view: View, session: Session) -> list[Action]:
+def search(typed: str, view: View, session: SessionLike) -> list[Action]:
     """The actions that can be done now and fit what was typed, the best first.
 
     Args:

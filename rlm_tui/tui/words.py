@@ -10,6 +10,7 @@ from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Blob, Point, Why
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Edited, Held
+from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.text import one_line
 from rlm_tui.tui.view import View
 
@@ -74,6 +75,11 @@ def where(held: Held) -> str:
             return "at an error"
         case "limit":
             return "at a limit"
+
+
+def joined(glyphs: Glyphs, *parts: str) -> str:
+    """Where something is, part by part, those left out that are empty."""
+    return f" {glyphs.sent} ".join(part for part in parts if part)
 
 
 def edits_of(run: Run, held: Held) -> list[Edited]:

@@ -28,7 +28,7 @@ from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 Drafts = dict[tuple[str, str], str]
 """What was typed and not applied, by address and field."""
@@ -69,7 +69,9 @@ class EditScreen(Screen[bool]):
         Binding("escape", "leave", priority=True, show=False),
     ]
 
-    def __init__(self, view: View, session: Session, bridge: Bridge, held: Held, form: Form, drafts: Drafts) -> None:
+    def __init__(
+        self, view: View, session: SessionLike, bridge: Bridge, held: Held, form: Form, drafts: Drafts
+    ) -> None:
         super().__init__(id="edit")
         self._view = view
         self._session = session
@@ -174,8 +176,8 @@ class EditScreen(Screen[bool]):
             name = words.where(self._held).removeprefix("before ")
         if self._form.field == "limit":
             name = f"the limit {clean(self._form.name)}"
-        parts = ("edit " + name, words.i_k(self._held), self._view.label(self._view.home_of(self._held)))
-        return " · ".join(part for part in parts if part)
+        label = self._view.label(self._view.home_of(self._held))
+        return words.joined(self._view.glyphs, "edit " + name, words.i_k(self._held), label)
 
     def _keys(self) -> list[Pair]:
         run = words.release_word(self._view.run, self._held)

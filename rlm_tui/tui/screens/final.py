@@ -169,7 +169,7 @@ class FinalDialog(Dialog[Forced | None]):
     def _where(self) -> str:
         node = self._node
         last = node.iterations[-1].id.removeprefix(node.id + "/") if node.iterations else ""
-        return " · ".join(part for part in (self._view.label(node.id), last, node.state) if part)
+        return words.joined(self._view.glyphs, self._view.label(node.id), last, node.state)
 
     def _kinds(self) -> Line:
         line = Line()

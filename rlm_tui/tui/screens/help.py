@@ -17,7 +17,7 @@ from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 PANES = {
     "calls": "The tree of calls: the root, what it asked, and what those asked in turn.",
@@ -44,7 +44,7 @@ class HelpDialog(Dialog[None]):
         Binding("q,question_mark,f1,enter", "back", show=False),
     ]
 
-    def __init__(self, view: View, session: Session, pane: str) -> None:
+    def __init__(self, view: View, session: SessionLike, pane: str) -> None:
         super().__init__()
         self._view = view
         self._session = session
@@ -72,7 +72,7 @@ class HelpDialog(Dialog[None]):
         shown.show(page(self._view, self._session, self._pane, cells))
 
 
-def page(view: View, session: Session, pane: str, cells: int) -> list[Line]:
+def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
     """The help as lines.
 
     Args:

@@ -31,7 +31,7 @@ from rlm_tui.tui.widgets.title import PaneRule, PaneTitle
 from rlm_tui.tui.widgets.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
     from rlm_tui.tui.screens.edit import Drafts
     from rlm_tui.tui.screens.final import Forced
 
@@ -66,11 +66,17 @@ class MainScreen(Screen[None]):
         session: The run.
         bridge: Brings the answers of verbs.
         quit: Asks to quit.
+
+    Attributes:
+        pane: Where the keys go.
+        zoomed: Whether that pane has the whole screen.
+        drafts: What was typed in editors and not applied.
+        grace: Seconds that the decision bar stands before its keys are taken.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = _bindings()
 
-    def __init__(self, view: View, session: Session, bridge: Bridge, quit: Callable[[], None]) -> None:
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
         super().__init__(id="main")
         self.view = view
         self.session = session
@@ -79,6 +85,7 @@ class MainScreen(Screen[None]):
         self.drafts: Drafts = {}
         self._bridge = bridge
         self._quit = quit
+        self.grace = GRACE
         self._decided: tuple[str, str, float] | None = None
         self._grace: Timer | None = None
         self._hush: Timer | None = None
@@ -118,7 +125,7 @@ class MainScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Fit the window; what is selected and where keys go stays."""
         self.view.size = size_for(event.size.width, event.size.height)
-        said = f"This window is {event.size.width}×{event.size.height}. Make it 60×16 or more.  Q quits."
+        said = f"This window is {event.size.width} by {event.size.height}. Make it 60 by 16 or more. Q quits."
         self.query_one("#tiny", Lines).show([Line().add(said, "ink")])
         self.fit()
         self.call_after_refresh(self._settle)
@@ -193,7 +200,7 @@ class MainScreen(Screen[None]):
             self._grace.stop()
         self.view.grace = now is not None
         if now is not None:
-            self._grace = self.set_timer(GRACE, self._end_grace)
+            self._grace = self.set_timer(self.grace, self._end_grace)
 
     def _end_grace(self) -> None:
         self.view.grace = False

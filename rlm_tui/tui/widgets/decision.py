@@ -16,7 +16,7 @@ from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
     from rlm_tui.journal.tree import Held
 
 
@@ -28,7 +28,7 @@ class DecisionBar(Lines):
         session: What can be asked, and what is under way.
     """
 
-    def __init__(self, view: View, session: Session) -> None:
+    def __init__(self, view: View, session: SessionLike) -> None:
         super().__init__(id="decision")
         self._view = view
         self._session = session
@@ -47,7 +47,7 @@ class DecisionBar(Lines):
         self.show(lines, targets)
 
 
-def compose(view: View, session: Session, cells: int, said: str = "") -> tuple[list[Line], list[Target]]:
+def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tuple[list[Line], list[Target]]:
     """The bar's lines and what can be clicked on them; none when there is nothing to say.
 
     Args:
@@ -65,13 +65,13 @@ def compose(view: View, session: Session, cells: int, said: str = "") -> tuple[l
     return _past(view, cells)
 
 
-def _held(view: View, session: Session, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
     narrow = view.size == "narrow"
     first = Line(ground="on-held").add(view.glyphs.cursor, "held-text").add(" ")
     first.add(f"{view.glyphs.held} held {words.where(held)}", "held-text bold")
     since = clock(view.clock() - held.since)
     kind = "" if narrow or view.home_of(held) == "root" else _kind(view, held)
-    place = " · ".join(part for part in (kind + view.label(view.home_of(held)), words.i_k(held)) if part)
+    place = words.joined(view.glyphs, kind + view.label(view.home_of(held)), words.i_k(held))
     parts = [(said, "ink")] if narrow and said else [(place, "ink"), ("" if narrow else words.WHY[held.why], "ink-2")]
     for part, ink in parts:
         room = cells - first.width - GAP - len(since) - 3
@@ -119,7 +119,7 @@ def _verbs(view: View, pairs: list[Pair], cells: int, y: int, targets: list[Targ
     return line.fill(cells)
 
 
-def _under_way(view: View, session: Session, wants: str, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+def _under_way(view: View, session: SessionLike, wants: str, cells: int, said: str) -> tuple[list[Line], list[Target]]:
     ground = "on-raised"
     first = Line(ground=ground).add(view.glyphs.cursor, "live").add(" ")
     first.add(f"{view.glyphs.live} {words.wish(wants)}", "live bold").add(" " * GAP)

@@ -11,7 +11,7 @@ from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.session import Session
+    from rlm_tui.debugger.likeness import SessionLike
 
 GAP = 3
 MARGIN = 2
@@ -28,7 +28,7 @@ class Footer(Lines):
         session: What can be asked.
     """
 
-    def __init__(self, view: View, session: Session) -> None:
+    def __init__(self, view: View, session: SessionLike) -> None:
         super().__init__(id="footer")
         self._view = view
         self._session = session
@@ -39,7 +39,7 @@ class Footer(Lines):
             self.show(*compose(self._view, self._session, self.content_size.width))
 
 
-def compose(view: View, session: Session, cells: int) -> tuple[list[Line], list[Target]]:
+def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], list[Target]]:
     """The footer's line and what can be clicked on it.
 
     Args:
