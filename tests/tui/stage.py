@@ -103,7 +103,13 @@ class Stage:
 
 
 def staged(
-    size: tuple[int, int] = (120, 36), name: str = "multi-hop", *, hold: bool = True, app: Any = None, **options: Any
+    size: tuple[int, int] = (120, 36),
+    name: str = "multi-hop",
+    *,
+    hold: bool = True,
+    app: Any = None,
+    grace: float = 0.05,
+    **options: Any,
 ) -> Callable[[Play], Callable[[], None]]:
     """Make a test of a coroutine that plays on a stage.
 
@@ -112,6 +118,7 @@ def staged(
         name: The scenario.
         hold: Hold the root before its first request.
         app: Options of the app.
+        grace: Seconds before the keys of a new decision bar are taken.
         options: Options of the run.
     """
 
@@ -119,6 +126,7 @@ def staged(
         async def on_stage() -> None:
             with watched(name, hold=hold, **options) as one:
                 made = DebuggerApp(one.session, **(app or {}))
+                made.main.grace = grace
                 async with made.run_test(size=size) as pilot:
                     stage = Stage(made, pilot, one)
                     await stage.until(lambda: stage.run.root is not None, "the root")

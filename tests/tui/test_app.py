@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from rlm_tui.journal.events import Chunk
+from rlm_tui.tui.bridge import BATCH
+from rlm_tui.tui.theme import THEMES
+from tests.tui.stage import Stage, staged
+
+IMPORTS = """
+import sys
+import rlm_tui.tui.app
+heavy = [name for name in ("litellm", "tree_sitter", "textual.widgets._text_area", "rlm_tui.llm.litellm") if name in sys.modules]
+assert not heavy, heavy
+"""
+
+
+def test_the_first_frame_needs_nothing_that_is_slow_to_import() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@staged()
+async def test_a_flood_leaves_the_keys_alive(stage: Stage) -> None:
+    await stage.ready("llm")
+    flood = [Chunk(id="root/i1", kind="reply", text="x") for _ in range(20_000)]
+    for event in flood:
+        stage.app.bridge.put(event)
+    stage.app.drain()
+    assert stage.app.bridge.waiting >= 20_000 - 2 * BATCH
+    await stage.press("z")
+    assert stage.main.zoomed
+    await stage.until(lambda: stage.app.bridge.waiting == 0, "all of it taken")
+
+
+@staged()
+async def test_the_engine_may_say_things_after_the_screen_is_gone(stage: Stage) -> None:
+    await stage.ready("llm")
+    stage.app.exit()
+    stage.app.bridge.put(Chunk(id="root/i1", kind="reply", text="x"))
+    assert stage.app.bridge.waiting == 1
+
+
+@pytest.mark.parametrize(
+    "name", [*(theme.name for theme in THEMES), "nord", "textual-light", "ansi-dark", "ansi-light"]
+)
+def test_every_theme_has_our_colours(name: str) -> None:
+    @staged(app={"theme": name})
+    async def play(stage: Stage) -> None:
+        await stage.ready("llm")
+        assert stage.app.theme == name
+        assert "held before a request" in stage.text
+        variables = stage.app.theme_variables
+        assert {"held", "human", "ink-3", "code-string", "ink-3-style"} <= set(variables)
+        await stage.press("e")
+        await stage.until(lambda: "edit the request" in stage.text, "the editor")
+        await stage.press("escape", "R")
+        await stage.until(lambda: "Force a final answer" in stage.text, "the dialog")
+
+    play()
+
+
+def test_no_color_takes_the_theme_of_sixteen_colours_and_drops_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    @staged()
+    async def play(stage: Stage) -> None:
+        await stage.ready("llm")
+        assert (stage.app.theme, stage.app.no_color) == ("rlm-ansi-dark", True)
+        strips = stage.app.screen._compositor.render_strips()
+        for strip in strips:
+            for segment in strip.apply_filter(stage.app._filters[-1], stage.app.screen.background_colors[1]):
+                style = segment.style
+                colours = (style.color, style.bgcolor) if style else ()
+                assert all(colour is None or colour.is_default for colour in colours)
+
+    play()
+
+
+@staged(app={"ascii": True})
+async def test_ascii_is_ascii_to_the_last_cell(stage: Stage) -> None:
+    await stage.next_to("block")
+    for key in (None, "R", "escape", "question_mark", "escape", "Q", "escape", "colon", "escape", "e"):
+        if key is not None:
+            await stage.press(key)
+            await stage.pilot.pause()
+        odd = {c for c in stage.text if ord(c) > 126 and c not in "▁▂▃▄▅▆▇█▎"}
+        assert odd == set(), (key, odd)
+
+
+@staged()
+async def test_notices_are_told_once(stage: Stage) -> None:
+    assert stage.said() == []
