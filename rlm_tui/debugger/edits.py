@@ -17,6 +17,7 @@ from rlm_tui.engine.gate import (
     Request,
     Verdict,
 )
+from rlm_tui.journal import address
 from rlm_tui.journal.events import EditField, Point
 from rlm_tui.llm.base import Reply
 
@@ -28,10 +29,13 @@ LEGAL: dict[Point, tuple[EditField, ...]] = {
     "return": ("answer",),
     "observe": ("obs",),
     "final": ("final",),
-    "error": ("messages", "model", "params", "answer"),
+    "error": ("messages", "prompt", "model", "params", "answer"),
     "limit": ("limit",),
 }
 """What a person may change at each point. At an error, it is of what is asked for again."""
+
+_OF_A_LEAF, _OF_A_NODE = "prompt", "messages"
+"""How the words of a failed request are changed; neither for the other."""
 
 _DIED: tuple[EditField, ...] = ("code",)
 """At the error of a block whose REPL died."""
@@ -112,18 +116,29 @@ def current(value: GateValue, field: str) -> Any:
             return None
 
 
-def illegal(point: Point, value: GateValue, field: str, new: Any) -> str | None:
+def fields(point: Point, id: str, value: GateValue) -> tuple[EditField, ...]:
+    """What a person may change of a held value."""
+    if not isinstance(value, Failure):
+        return LEGAL[point]
+    if value.error.kind == "died":
+        return _DIED
+    other = _OF_A_NODE if address.is_node(id) else _OF_A_LEAF
+    return tuple(field for field in LEGAL["error"] if field != other)
+
+
+def illegal(point: Point, id: str, value: GateValue, field: str, new: Any) -> str | None:
     """Why a change of a held value can't be made, in words; None when it can.
 
     Args:
         point: Where it is held.
+        id: Its address.
         value: What is held.
         field: What is to be changed.
         new: What it is to be.
     """
-    fields = _DIED if isinstance(value, Failure) and value.error.kind == "died" else LEGAL[point]
-    if field not in fields:
-        can = " or ".join(fields)
+    allowed = fields(point, id, value)
+    if field not in allowed:
+        can = " or ".join(allowed)
         return f"At {POINT_NAMES[point]}, {field} can't be changed; {can} can."
     if not _fits(field, new):
         return f"That is no {field}."

@@ -106,7 +106,7 @@ class Verbs:
         hand = self.gates.newest(id)
         if hand is None:
             return "It is not held any more, so it can't be changed here."
-        if (refusal := edits.illegal(hand.point, hand.value, name, new)) is not None:
+        if (refusal := edits.illegal(hand.point, hand.id, hand.value, name, new)) is not None:
             return refusal
         changed = apply_edit(hand.value, name, new)
         was = self._now(hand, name)
@@ -261,6 +261,8 @@ class Verbs:
 
     def _asked(self, attempt: Attempt, name: str) -> Any:
         match name:
+            case "prompt":
+                return self._text(attempt.messages()[-1].content)
             case "messages":
                 return [self._message(message) for message in attempt.messages()]
             case "model":
