@@ -79,8 +79,10 @@ def test_while_its_code_runs_the_code_is_stopped(depth: int) -> None:
         bottom_up(run)
 
 
-def test_code_that_will_not_stop_loses_its_worker() -> None:
-    stubborn = code('print("now")', "while True:", "    try:", "        while True: pass", "    except BaseException: pass")
+def test_code_that_resists_is_stopped_too() -> None:
+    stubborn = code(
+        'print("now")', "while True:", "    try:", "        while True: pass", "    except BaseException: pass"
+    )
     with small({QUESTION: [stubborn]}) as run:
         run.until(lambda fold: any(e.ev == "chunk" and e.kind == "stdout" for e in run.events), "output")
         forced(run, "root", "mine")
