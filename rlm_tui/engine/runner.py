@@ -275,8 +275,11 @@ class _OneRun:
         root, folded, text = self.engine.root, self.engine.shared.run.root, self.journal.text
         if root is not None and root.messages:
             return [dict(message) for message in root.messages]
-        last = folded.last_attempt if folded else None
-        return [{"role": m.role, "content": text(m.content)} for m in last.messages()] if last else []
+        if folded is None or folded.last_attempt is None:
+            return []
+        sent = [{"role": m.role, "content": text(m.content)} for m in folded.last_attempt.messages()]
+        reply = folded.iterations[-1].reply if folded.status == "final" else None
+        return sent if reply is None else [*sent, {"role": "assistant", "content": text(reply)}]
 
     def close(self) -> None:
         if self._own:
