@@ -17,8 +17,9 @@ DESCRIPTION = "The debugger for Recursive Language Models: watch a recursive run
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong option, and where to look. Options are written out: an abbreviation may mean two later."""
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **keywords})
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.allow_abbrev = False
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")

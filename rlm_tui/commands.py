@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rlm_tui.config import Settings
@@ -69,7 +68,7 @@ def _start(
 ) -> int:
     headless = args.headless or args.json
     if not headless:
-        _check_terminal()
+        _check_screen(found)
     system_prompt = read_text(args.system_prompt) if args.system_prompt else None
     pace = _pace(args, headless)
     models = _models(found, pace)
@@ -109,7 +108,7 @@ def open_run(args: argparse.Namespace, found: Settings) -> int:
         session = ReadOnlySession(find_run(runs_dir(found.get("runs_dir")), args.path))
     except JournalError as error:
         raise UsageError(str(error)) from error
-    _check_terminal()
+    _check_screen(found)
     _show(session, found)
     return ANSWERED
 
@@ -139,9 +138,11 @@ def runs(args: argparse.Namespace, found: Settings) -> int:
 # What they share --------------------------------------------------------------------------------------------------
 
 
-def _check_terminal() -> None:
+def _check_screen(found: Settings) -> None:
+    """Whether a screen can be opened, and the keys be read; before anything is made."""
     if not sys.stdout.isatty():
         raise UsageError("this is not a terminal; use --headless (and --json) to run without a screen")
+    _check_theme(found.get("theme"))
     if sys.stdin.isatty():
         return
     # The context may have come from a pipe: the keys then come from the terminal itself.
@@ -149,6 +150,16 @@ def _check_terminal() -> None:
         os.dup2(os.open("/dev/tty", os.O_RDWR), 0)
     except OSError as error:
         raise UsageError("there is no keyboard to read from; use --headless to run without a screen") from error
+
+
+def _check_theme(name: str | None) -> None:
+    from textual.theme import BUILTIN_THEMES
+
+    from rlm_tui.tui.theme import THEMES
+
+    known = sorted({theme.name for theme in THEMES} | set(BUILTIN_THEMES))
+    if name is not None and name not in known:
+        raise UsageError(f"there is no theme {name!r}; there are {', '.join(known)}")
 
 
 def _pace(args: argparse.Namespace, headless: bool) -> Pace:
@@ -224,16 +235,7 @@ def _new_journal(found: Settings) -> Journal:
 def _show(session: Any, found: Settings) -> None:
     from rlm_tui.tui.app import DebuggerApp
 
-    make: Callable[..., DebuggerApp] = DebuggerApp
-    theme = found.get("theme")
-    app = make(session, theme=theme, ascii=_ascii(found))
-    if theme is not None and theme not in app.available_themes:
-        session.close()
-        raise UsageError(f"there is no theme {theme!r}; there are {', '.join(sorted(app.available_themes))}")
-    try:
-        app.run(mouse=not found.get("no_mouse", False))
-    finally:
-        session.close(1.0)
+    DebuggerApp(session, theme=found.get("theme"), ascii=_ascii(found), mouse=not found.get("no_mouse", False)).run()
 
 
 def _ascii(found: Settings) -> bool:
