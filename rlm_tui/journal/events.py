@@ -6,6 +6,7 @@ anyone sees it. ``obs`` is remembered like an end. Lists of messages are stored 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -34,7 +35,7 @@ ErrorKind = Literal[
 class Frozen(BaseModel):
     """A value that crosses rooms: nobody changes what another room handed out."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, defer_build=True)
 
 
 class Blob(Frozen):
@@ -348,7 +349,11 @@ Known = Annotated[
 
 KINDS: frozenset[str] = frozenset(str(model.model_fields["ev"].default) for model in get_args(get_args(Known)[0]))
 
-_known: TypeAdapter[Any] = TypeAdapter(Known)
+
+@cache
+def _known() -> TypeAdapter[Any]:
+    # Made when the first line is read: building it costs more than the rest of this module, and a new run reads none.
+    return TypeAdapter(Known)
 
 
 def parse(data: dict[str, Any]) -> Event:
@@ -361,7 +366,7 @@ def parse(data: dict[str, Any]) -> Event:
         pydantic.ValidationError: When a known event lacks a field or has one of the wrong type.
     """
     if data.get("ev") in KINDS:
-        return _known.validate_python(data)
+        return _known().validate_python(data)
     return Unknown.model_validate(data)
 
 
