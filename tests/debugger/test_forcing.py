@@ -119,6 +119,16 @@ def test_while_it_is_held_it_is_let_go(point: str, depth: int) -> None:
         bottom_up(run)
 
 
+@pytest.mark.parametrize("point", ["error", "limit"])
+def test_while_an_error_or_a_limit_is_held_that_is_let_go(point: str) -> None:
+    first = ValueError("no") if point == "error" else code("print(1)")
+    with small({QUESTION: ASK, "the child": [first]}, max_iterations=1) as run:
+        held = run.held(point, child(run).id)
+        forced(run, held.node, "mine")
+        assert answer(run) == "child said mine"
+        bottom_up(run)
+
+
 def test_while_it_waits_for_children_they_are_ended_first() -> None:
     never = Event()
     table: Table = {

@@ -170,6 +170,17 @@ def test_a_wish_of_a_queued_child_is_granted_when_its_turn_comes() -> None:
         run.ended()
 
 
+def test_a_pause_of_a_leaf_on_its_way_holds_its_answer() -> None:
+    answers = Event()
+    with small({**FAMILY, "a leaf": [answers]}) as run:
+        leaf = run.until(lambda fold: next((c for c in fold.calls.values() if c.state == "sampling"), None))
+        done(run.session.pause(leaf.id))
+        assert run.session.pausing(leaf.id)
+        answers.set()
+        held = run.held("return")
+        assert (held.id, held.why) == (leaf.id, "pause") and not run.session.pausing(leaf.id)
+
+
 ILLEGAL = {
     ("into", "root/i1"): "There is nothing inside here; a block and a sub-call can be stepped into.",
     ("skip", "root/i1"): "At a model request, skip can't be changed; messages or model or params can.",
