@@ -337,3 +337,5 @@ class Repl:
         for future in (self._ready, *self._asks.values()):
             if not future.done():
                 future.set_exception(ReplDied(reason))
+                # Whoever waited may have been cancelled meanwhile; that is nothing to complain of on stderr.
+                future.exception()
