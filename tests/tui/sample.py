@@ -128,7 +128,7 @@ def _station(tell: Teller) -> None:
 
 def _batch(tell: Teller) -> None:
     tell.ask("root/i3", "Cold Fell has five gust logs. One child for each, all at once, then I compare.\n```repl\n…```",
-             1100, Message(role="user", content="station: Cold Fell"), base=4)  # fmt: skip
+             1100, Message(role="user", content="station: Cold Fell"), base=3)  # fmt: skip
     code = "logs = [n for n in context if n.startswith('[logs/cold-fell')]\ntops = rlm_query_batched(logs)  # one each"
     tell(ExecStart(id="root/i3/b1", code=code))
     for n in range(5):

@@ -8,9 +8,9 @@ from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Proposal, Text
 from rlm_tui.journal.tree import Call, Edited, Held, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import brief, strips
+from rlm_tui.tui.rows import strips
 from rlm_tui.tui.rows.code import difference
-from rlm_tui.tui.rows.layout import Layout, pairs, rule
+from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View, in_hand
 
@@ -62,9 +62,9 @@ def _was(view: View, id: str, held: Held | None) -> Text | None:
 def answer(view: View, layout: Layout, thing: Node | Call, width: int) -> list[Line]:
     """The answer of a node or a leaf: how it was declared, and what it rests on."""
     if isinstance(thing, Call):
-        return given_to(view, layout, thing, view.run.held.get(thing.id), width)[2:] or [
-            Line().add(" No answer yet.", "ink-3")
-        ]
+        return given_to(view, layout, thing, view.run.held.get(thing.id), width)[2:] or sentence(
+            "No answer yet.", width
+        )
     held = next((h for h in view.run.held.values() if h.node == thing.id and h.point in ("final", "limit")), None)
     if held is not None:
         return _proposed(view, layout, held, width)
@@ -80,7 +80,7 @@ def answer(view: View, layout: Layout, thing: Node | Call, width: int) -> list[L
         rows += [
             ("rests on" if n == 0 else "", Line().add(f"{g.human} ", "human").add(hand)) for n, hand in enumerate(hands)
         ]
-    return [*made, Line(), *pairs(rows)]
+    return [*made, Line(), *pairs(rows, width)]
 
 
 def _declared(node: Node) -> Line:
@@ -129,9 +129,12 @@ def rests_on(view: View, node: Node) -> list[str]:
 
 def _unanswered(view: View, layout: Layout, node: Node, width: int) -> list[Line]:
     if node.status == "open":
-        return [Line().add(" No answer yet.", "ink-3")]
-    word, said, ink = brief.final(view, node)
-    made = [Line().add(f" {said}" if word == "error" else f" No answer: {said}.", ink)]
+        return sentence("No answer yet.", width)
+    if node.error is not None:
+        made = list(layout.text(view, node.error.message, width, "error"))
+    else:
+        why = f": the limit {text.clean(node.limit)} was reached" if node.limit else ""
+        made = sentence(f"No answer{': killed' if node.status == 'killed' else why}.", width, "ink-2")
     if node.error is not None and events.length(node.error.detail):
         made += [Line(), *layout.text(view, node.error.detail, width, "ink-2")]
     if node.partial is not None:
@@ -142,15 +145,17 @@ def _unanswered(view: View, layout: Layout, node: Node, width: int) -> list[Line
 def _proposed(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
     value: dict[str, Any] = held.value
     if held.point == "limit":
-        return pairs([(text.clean(str(value.get("name"))), f"{value.get('used')} of {value.get('limit')} used")], 22)
+        return pairs(
+            [(text.clean(str(value.get("name"))), f"{value.get('used')} of {value.get('limit')} used")], width, 22
+        )
     edit = last_edit(view, held.id, "final", held)
     given = in_hand(held, "text")
     new: dict[str, Any] = cast("dict[str, Any]", edit.value) if edit is not None and _is_object(edit.value) else {}
     changed = new.get("text")
-    made = pairs([("proposed by", text.clean(str(value.get("via", ""))))])
+    made = pairs([("proposed by", text.clean(str(value.get("via", ""))))], width)
     others: list[Any] = list(value.get("others") or ())
     if others:
-        made += pairs([("instead of", text.count(len(others), "other proposal"))])
+        made += pairs([("instead of", text.count(len(others), "other proposal"))], width)
     if isinstance(changed, str):
         return [*made, Line(), *difference(layout, view.text(given), changed, width, is_code=False)]
     return [*made, Line(), *layout.text(view, given, width, "ink bold")]

@@ -90,14 +90,18 @@ def rule(view: View, name: str, width: int, end: str = "", end_ink: str = "ink-3
     return line
 
 
-def pairs(rows: Iterable[tuple[str, Line | str]], label: int = 11, ink: str = "ink-2") -> list[Line]:
-    """Labels in one column, what they say in another."""
+def sentence(words: str, width: int, ink: str = "ink-3") -> list[Line]:
+    """A short sentence of ours, wrapped."""
+    return [Line().add(" " + row, ink) for row in text.wrap(words, width - 2)]
+
+
+def pairs(rows: Iterable[tuple[str, Line | str]], width: int, label: int = 11, ink: str = "ink-2") -> list[Line]:
+    """Labels in one column, what they say in another, wrapped below itself."""
     lines: list[Line] = []
     for name, says in rows:
-        line = Line().add(" ").add(text.pad(name, label), "ink-3")
-        if isinstance(says, str):
-            line.add(says, ink)
-        else:
-            line.spans += says.spans
-        lines.append(line)
+        spans = [(says, ink)] if isinstance(says, str) else says.spans
+        for n, row in enumerate(wrap_spans(spans, max(4, width - label - 2))):
+            line = Line().add(" ").add(text.pad(name if n == 0 else "", label), "ink-3")
+            line.spans += row
+            lines.append(line)
     return lines

@@ -10,7 +10,7 @@ from rlm_tui.journal.events import Message
 from rlm_tui.journal.tree import Attempt, Call, Held, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows.code import difference
-from rlm_tui.tui.rows.layout import Layout
+from rlm_tui.tui.rows.layout import Layout, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import ANSWER, View, as_text
 
@@ -114,7 +114,7 @@ def lines(view: View, layout: Layout, width: int) -> tuple[list[Line], int]:
     """
     found = sent(view)
     if found is None or not found.messages:
-        return [Line().add(" No messages yet: nothing has been sent.", "ink-3")], 0
+        return sentence("No messages yet: nothing has been sent.", width), 0
     made: list[Line] = []
     start = 0
     for n, message in enumerate(found.messages):

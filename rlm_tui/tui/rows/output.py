@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rlm_tui.journal import events
 from rlm_tui.journal.tree import Block, Iteration
 from rlm_tui.tui import text
-from rlm_tui.tui.rows.layout import Layout, plain, rule
+from rlm_tui.tui.rows.layout import Layout, pairs, plain, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
 
@@ -67,19 +67,19 @@ def lines(view: View, layout: Layout, block: Block, width: int) -> list[Line]:
         width: Cells of the pane.
     """
     if block.status == "open":
-        return _printed(view, pieces(view, block), width) or [_empty(block)]
+        return _printed(view, pieces(view, block), width) or _empty(block, width)
     if is_empty(block):
-        return [_empty(block)]
+        return _empty(block, width)
     known = str(block.ended), block.id
     found = list(layout.keep(("output", *known, str(width)), lambda: _printed(view, pieces(view, block), width)))
     for stream, cut in block.cuts.items():
-        found.append(Line().add(f" {text.size(cut.total - cut.kept)} more of {stream}, not kept", "ink-2"))
+        found += sentence(f"{text.size(cut.total - cut.kept)} more of {stream}, not kept", width, "ink-2")
         if cut.tail:
             found += [Line().add(" its end:", "ink-3"), *plain(cut.tail, width, "ink-2")]
     if block.error is not None:
         found += ([Line()] if found else []) + layout.text(view, block.error, width, "error")
     for note in block.notes:
-        found.append(Line().add(" note  ", "ink-3").add(text.flowed(note), "ink-2").cut(width, view.glyphs.ellipsis))
+        found += pairs([("note", text.flowed(note))], width, STDERR + 1)
     if block.late:
         late = [Piece(kind, said) for kind, said in block.late]
         found += [Line(), rule(view, "late, after the block had ended", width), *_printed(view, _joined(late), width)]
@@ -115,14 +115,14 @@ def _piece(stream: str, said: str, width: int) -> list[Line]:
     return made
 
 
-def _empty(block: Block) -> Line:
+def _empty(block: Block, width: int) -> list[Line]:
     if block.status == "new":
-        return Line().add(" No output yet: this block has not run.", "ink-3")
+        return sentence("No output yet: this block has not run.", width)
     if block.status == "open":
-        return Line().add(" No output yet.", "ink-3")
+        return sentence("No output yet.", width)
     if block.status == "skipped":
-        return Line().add(" No output. This block was skipped.", "ink-3")
-    return Line().add(" No output. This block printed nothing and ends in no expression.", "ink-3")
+        return sentence("No output. This block was skipped.", width)
+    return sentence("No output. This block printed nothing and ends in no expression.", width)
 
 
 def of_iteration(view: View, layout: Layout, iteration: Iteration, width: int) -> list[Line]:
@@ -131,4 +131,4 @@ def of_iteration(view: View, layout: Layout, iteration: Iteration, width: int) -
     for block in iteration.blocks:
         found += [*([Line()] if found else []), rule(view, f"block {block.j}", width)]
         found += lines(view, layout, block, width)
-    return found or [Line().add(" No output: this reply has no block that ran.", "ink-3")]
+    return found or sentence("No output: this reply has no block that ran.", width)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rlm_tui.journal.tree import Attempt, Block, Call, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows import answers, messages, output, status, things, variables
-from rlm_tui.tui.rows.layout import Layout
+from rlm_tui.tui.rows.layout import Layout, pairs, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import ANSWER, OBS, View
 
@@ -136,13 +136,13 @@ def _output(view: View, layout: Layout, thing: Node | Call | Iteration | Block |
         return output.lines(view, layout, thing, width)
     if isinstance(thing, Iteration):
         return output.of_iteration(view, layout, thing, width)
-    return [Line().add(" No output: only blocks print.", "ink-3")]
+    return sentence("No output: only blocks print.", width)
 
 
 def _variables(view: View, thing: Node | Call | Iteration | Block | None, width: int) -> list[Line]:
     shown = view.shown
     if not isinstance(shown, Node):
-        return [Line().add(" No variables: a model request has no REPL.", "ink-3")]
+        return sentence("No variables: a model request has no REPL.", width)
     block = thing if isinstance(thing, Block) else None
     if block is None and isinstance(thing, Iteration) and thing.blocks:
         block = thing.blocks[-1]
@@ -160,9 +160,9 @@ def _variables(view: View, thing: Node | Call | Iteration | Block | None, width:
     table = variables.table(view, variables.with_context(shown, rows), width, changed)
     made = [Line().add(f" variables {when}", "ink-2"), Line(), *table]
     if block is not None and ran and block.removed:
-        made += [Line(), Line().add(" removed here  ", "ink-3").add(text.clean(", ".join(block.removed)), "ink-2")]
+        made += [Line(), *pairs([("removed here", text.clean(", ".join(block.removed)))], width, 14)]
     if not rows:
-        made += [Line(), Line().add(" No variables yet: nothing has run in this node.", "ink-3")]
+        made += [Line(), *sentence("No variables yet: nothing has run in this node.", width)]
     return made
 
 

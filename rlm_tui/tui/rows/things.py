@@ -12,7 +12,7 @@ from rlm_tui.tui import text
 from rlm_tui.tui.rows import brief, messages, status, strips, variables
 from rlm_tui.tui.rows.answers import given_to, last_edit
 from rlm_tui.tui.rows.code import difference, numbered
-from rlm_tui.tui.rows.layout import Layout, pairs, rule
+from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.step import context
 from rlm_tui.tui.view import View, in_hand
@@ -37,7 +37,7 @@ def code(view: View, layout: Layout, block: Block, width: int, height: int) -> l
         waiting = brief.waiting_line(now) if block.status == "open" and block.open_calls else None
         made = list(numbered(view, layout, now, width, waiting))
     if not now.strip():
-        made = [Line().add(" This block is empty.", "ink-3")]
+        made = sentence("This block is empty.", width)
     if block.calls and view.size == "wide":
         made += [Line(), *strips.strips(view, block, width)]
     if (writer := strips.writing(view, block)) is not None:
@@ -67,7 +67,7 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
         who = view.label(iteration.node.id)
         if last.stream:
             return strips.stream(view, who, last, width, height)
-        return [Line().add(f" No reply yet. {who} is being asked.", "ink-3")]
+        return sentence(f"No reply yet. {who} is being asked.", width)
     made: list[Line] = []
     if last is not None and last.reasoning:
         thought = text.count(events.length(last.reasoning), "character")
@@ -76,7 +76,7 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
     if given is None:
         error = last.error if last is not None else None
         if error is None:
-            return [Line().add(" No reply yet: nothing has been asked.", "ink-3")]
+            return sentence("No reply yet: nothing has been asked.", width)
         return made + layout.text(view, error.message, width, "error") + layout.text(view, error.detail, width, "ink-2")
     whole = view.text(given)
     if iteration.edited_reply is not None:
@@ -122,12 +122,14 @@ def _request(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
         size = f"{whole:,} characters, {text.count(max(0, len(found.messages) - found.new), 'message')} new"
         rows.append(("messages", f"{len(found.messages)}, {size}"))
     lines, start = messages.lines(view, layout, width)
-    return [*pairs([(name, text.clean(says)) for name, says in rows]), Line(), *lines[start:]]
+    return [*pairs([(name, text.clean(says)) for name, says in rows], width), Line(), *lines[start:]]
 
 
 def _failure(held: Held, width: int) -> list[Line]:
     value = held.value
-    rows = pairs([("went wrong", text.clean(str(value.get("kind", "")))), ("attempt", str(value.get("attempt", 1)))])
+    rows = pairs(
+        [("went wrong", text.clean(str(value.get("kind", "")))), ("attempt", str(value.get("attempt", 1)))], width
+    )
     said = text.lay_out(str(value.get("message", "")), width - 2)
     return [*rows, Line(), *(Line().add(" " + line, "error") for line in said)]
 
@@ -144,10 +146,12 @@ def call(view: View, layout: Layout, call: Call, width: int) -> list[Line]:
     if call.size and call.size > 1 and call.item is not None:
         rows.append(("batch", f"item {call.item + 1} of {call.size}"))
     rows.append(("state", status.WORDS.get(call.state, call.state) + (f", {call.limit}" if call.limit else "")))
-    made = pairs(rows)
+    made = pairs(rows, width)
     for attempt in call.attempts:
         if attempt.error is not None:
-            made += pairs([(f"try {attempt.attempt}", Line().add(text.one_line(attempt.error.message), "error"))])
+            made += pairs(
+                [(f"try {attempt.attempt}", Line().add(text.one_line(attempt.error.message), "error"))], width
+            )
     made += given_to(view, layout, call, held, width)
     asked = call.edited_prompt if call.edited_prompt is not None else call.prompt
     made += [Line(), rule(view, "prompt", width, text.count(events.length(asked), "character"))]
@@ -166,13 +170,11 @@ def observation(view: View, layout: Layout, iteration: Iteration, width: int) ->
         edit = last_edit(view, iteration.id, "obs", held)
         given, was = (edit.value, was) if edit is not None else (given, None)
     if given is None:
-        return [Line().add(" No observation yet.", "ink-3")]
+        return sentence("No observation yet.", width)
     made: list[Line] = []
     if iteration.obs_length > events.length(given):
-        made = [
-            Line().add(f" {events.length(given):,} characters sent; cut from {iteration.obs_length:,}.", "ink-2"),
-            Line(),
-        ]
+        said = f"{events.length(given):,} characters sent; cut from {iteration.obs_length:,}."
+        made = [*sentence(said, width, "ink-2"), Line()]
     if was is not None and was != given:
         return made + difference(layout, view.text(was), view.text(given), width, is_code=False)
     return made + layout.text(view, given, width)
@@ -184,5 +186,5 @@ def question(view: View, layout: Layout, width: int) -> list[Line]:
     asked = view.run.task if not isinstance(shown, Call) and (shown is None or shown.call is None) else shown.prompt
     made = layout.text(view, asked, width)
     if isinstance(shown, Node):
-        made = [*made, Line(), *pairs([("context", context(shown)), ("model", text.clean(shown.model))])]
+        made = [*made, Line(), *pairs([("context", context(shown)), ("model", text.clean(shown.model))], width)]
     return made

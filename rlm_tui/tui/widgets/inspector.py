@@ -26,12 +26,12 @@ class TextPane(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False),
-        Binding("down,j", "scroll_down", "Down", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
-        Binding("home", "scroll_home", "Top", show=False),
-        Binding("end", "scroll_end", "End", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "turn(-1)", "Page up", show=False),
+        Binding("pagedown", "turn(1)", "Page down", show=False),
+        Binding("home", "edge(-1)", "Top", show=False),
+        Binding("end", "edge(1)", "End", show=False),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -59,11 +59,23 @@ class TextPane(ScrollView, can_focus=True):
         old, self.lines = self.lines, lines
         self.virtual_size = Size(self.cells, len(lines))
         if top is not None:
-            self.scroll_to(y=top, animate=False, immediate=True)
+            self.scroll_to(y=top, animate=False, force=True, immediate=True)
         y = self.scroll_offset.y
         window = slice(y, y + self.size.height)
         if top is not None or old[window] != lines[window]:
             self.refresh()
+
+    def action_move(self, step: int) -> None:
+        """Scroll by so many lines, at once: nothing on the screen glides."""
+        self.scroll_relative(y=step, animate=False)
+
+    def action_turn(self, step: int) -> None:
+        """Scroll by the height of the pane."""
+        self.action_move(step * max(1, self.scrollable_content_region.height - 2))
+
+    def action_edge(self, step: int) -> None:
+        """Scroll to the top or to the end."""
+        self.scroll_to(y=0 if step < 0 else len(self.lines), animate=False)
 
     def render_line(self, y: int) -> Strip:
         """One line, for Textual."""

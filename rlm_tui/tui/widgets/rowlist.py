@@ -119,7 +119,7 @@ class RowList(ScrollView, can_focus=True):
         new = self._where.get(self._cursor_was or "")
         if old is not None and new is not None and old != new and self.scroll_offset.y:
             # Rows that came above the cursor must not carry it away from the eye.
-            self.scroll_to(y=self.scroll_offset.y + new - old, animate=False, immediate=True)
+            self.scroll_to(y=self.scroll_offset.y + new - old, animate=False, force=True, immediate=True)
         self.refresh()
 
     def _show_cursor(self) -> None:
@@ -132,9 +132,9 @@ class RowList(ScrollView, can_focus=True):
             last += 1
         top = self.scroll_offset.y
         if y < top:
-            self.scroll_to(y=max(0, y - 1), animate=False, immediate=True)
+            self.scroll_to(y=max(0, y - 1), animate=False, force=True, immediate=True)
         elif last >= top + height:
-            self.scroll_to(y=min(y, last - height + 2), animate=False, immediate=True)
+            self.scroll_to(y=min(y, last - height + 2), animate=False, force=True, immediate=True)
 
     @property
     def row_width(self) -> int:
