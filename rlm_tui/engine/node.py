@@ -88,8 +88,9 @@ class Node:
         if self.on_start is not None:
             self.on_start(self)
         self._recall_force()
-        self._body = asyncio.create_task(self._loop(), name=id)
+        # The watchers first: a node that has no time left asks nobody.
         watchers = [asyncio.create_task(self._watch(name, s)) for name, s in self.time_limits.items()]
+        self._body = asyncio.create_task(self._loop(), name=id)
         try:
             return await self._end(await self._await_body())
         except asyncio.CancelledError:
