@@ -58,7 +58,9 @@ print(journal.path)
 UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
+from rlm_tui.journal.events import parse
 from rlm_tui.journal.store import Journal, JournalError, read
+parse({"ev": "go", "id": "root", "verb": "step"})  # loads what the interpreter may not be allowed to read afterwards
 if os.getuid() == 0:
     os.setgid(65534); os.setuid(65534)
 runs, run = Path(sys.argv[1]), Path(sys.argv[2])
