@@ -72,7 +72,7 @@ class View:
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
         deepest: The depth of the deepest call so far; the root's is 0.
         errors: Addresses of what went wrong: a failed child counts once, whatever failed in it.
-        version: Counts events that are more than a piece of a stream.
+        version: Counts the events that may change what is shown, pieces of streams left out.
     """
 
     def __init__(
@@ -112,7 +112,10 @@ class View:
     def apply(self, event: Event) -> None:
         """Fold one event; when following, move the selection to the newest thing of the selected node."""
         self.run.apply(event)
-        if not isinstance(event, events.Chunk):
+        if isinstance(event, events.Chunk):
+            return
+        concerns = self._concerns(event)
+        if concerns or isinstance(event, events.Hold | events.Go | events.Edit | events.RunEnd):
             self.version += 1
         match event:
             case events.CallStart():
@@ -125,7 +128,7 @@ class View:
                 self.errors.add(event.id)
             case _:
                 pass
-        if self.follow and not isinstance(event, events.Chunk) and self._concerns(event):
+        if self.follow and concerns:
             self.item = self.newest()
 
     def _concerns(self, event: Event) -> bool:

@@ -145,11 +145,11 @@ def test_a_block_that_waits_marks_its_line_and_shows_a_strip_for_each_call() -> 
     strips = shown[shown.index("calls from") - 1 :]
     assert strips == golden("""
         | calls from line 2                              3/5 · 47s
-        | ✓ g-117      ─────                                  38.4
-        | ✓ g-204      ─────                                  38.4
-        | ǁ g-305      ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━      held
+        | ✓ g-117      ────                                   38.4
+        | ✓ g-204      ────                                   38.4
+        | ǁ g-305      ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━         held
         | ✗ g-311      ─────                                 error
-        | ◐ g-402      ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━        i2
+        | ◐ g-402      ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━           i2
     """)
 
 
@@ -348,6 +348,18 @@ def test_a_history_of_400_000_characters_is_laid_out_once(monkeypatch: pytest.Mo
     again, _ = messages.lines(view, layout, 60)
     assert [line.plain for line in again] == [line.plain for line in first]
     assert laid == []
+
+
+def test_only_so_many_lines_are_remembered() -> None:
+    layout = Layout()
+    made: list[int] = []
+
+    def lines(n: int) -> list[Line]:
+        return layout.keep((str(n),), lambda: made.append(n) or [Line()] * 90_000)
+
+    for n in (1, 2, 1, 3, 1, 2):
+        assert len(lines(n)) == 90_000
+    assert made == [1, 2, 3, 2], "the one that was not asked for longest is forgotten first"
 
 
 # The other things ----------------------------------------------------------------------------------------------------

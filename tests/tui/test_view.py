@@ -112,6 +112,17 @@ def test_a_stream_moves_nothing() -> None:
     assert (view.item, view.version) == ("root/i1", version)
 
 
+def test_what_happens_far_below_changes_nothing_that_is_shown() -> None:
+    view = sample.view(EVENTS)
+    version = view.version
+    hop = next(id for id in view.run.nodes if id.startswith("root/i2"))
+    leaf = next(call.id for call in view.run.calls.values() if call.node is None)
+    feed(view, LlmEnd(id=leaf, status="ok", reply="late"))
+    assert view.version == version
+    feed(view, LlmStart(id=f"{hop}/i3"))
+    assert view.version == version + 1, "a child's step shows in the row of its call"
+
+
 def test_selecting_a_node_selects_what_is_held_in_it() -> None:
     view = sample.view(EVENTS)
     view.select_node(CHILD)

@@ -74,7 +74,12 @@ def answer(view: View, layout: Layout, thing: Node | Call, width: int) -> list[L
     made = list(layout.text(view, thing.value, width, "ink bold", indent=3))
     made[0] = Line([(f" {g.answered} ", "final"), (made[0].spans[0][0][3:], "ink bold")])
     kind = f"{text.clean(thing.type or 'str')}, {text.count(events.length(thing.value), 'character')}"
-    rows: list[tuple[str, Line | str]] = [("declared", _declared(thing).add(f"     {kind}", "ink-2"))]
+    declared = _declared(thing)
+    rows: list[tuple[str, Line | str]] = [("declared", declared)]
+    if declared.width + text.width(kind) + 18 <= width:
+        declared.add(f"     {kind}", "ink-2")
+    else:
+        rows.append(("value", kind))
     if thing.final_mark:
         hands = rests_on(view, thing)
         rows += [

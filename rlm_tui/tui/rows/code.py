@@ -19,7 +19,7 @@ NAMES = frozenset({
 })  # fmt: skip
 """Names that the REPL gives to code: what makes it an RLM."""
 
-COLOURED = 40_000
+COLOURED = 20_000
 """Characters of one piece of code that are coloured; the rest is plain."""
 
 

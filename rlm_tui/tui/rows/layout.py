@@ -10,7 +10,8 @@ from rlm_tui.tui import text
 from rlm_tui.tui.rows.line import Line, Span
 from rlm_tui.tui.view import View
 
-_KEPT = 256
+KEPT = 200_000
+"""Lines that are remembered, all texts together; the newest text is always."""
 
 
 class Layout:
@@ -18,14 +19,17 @@ class Layout:
 
     def __init__(self) -> None:
         self._lines: OrderedDict[tuple[str, ...], list[Line]] = OrderedDict()
+        self._count = 0
 
     def keep(self, key: tuple[str, ...], make: Callable[[], list[Line]]) -> list[Line]:
         """The lines for a key, made once."""
         found = self._lines.get(key)
         if found is None:
             found = self._lines[key] = make()
-            while len(self._lines) > _KEPT:
-                self._lines.popitem(last=False)
+            self._count += len(found)
+            while self._count > KEPT and len(self._lines) > 1:
+                _, gone = self._lines.popitem(last=False)
+                self._count -= len(gone)
         else:
             self._lines.move_to_end(key)
         return found

@@ -202,7 +202,8 @@ def _call(view: View, line: Line, call: Call, held: Held | None, bright: bool, w
     line.add(f"{kind}  ", "ink-3")
     said, ink = brief.call(view, call)
     lively = ink if ink in ("live", "error") else "ink-2"
-    room = max(12, (width - columns(width) - line.width) * 3 // 5)
+    room = width - columns(width) - line.width - 3
+    room = max(12, room // 2, room - text.width(said))
     line.add(text.cut(view.labels.call(call), room, view.glyphs.ellipsis) + "  ", "held-text bold" if held else lively)
     if held is not None:
         line.spans[-1] = (line.spans[-1][0][:-1], line.spans[-1][1])

@@ -12,7 +12,7 @@ from rlm_tui.tui.view import View
 MOST = 10
 """Strips shown."""
 LABEL = 10
-SAYS = 9
+SAYS = 12
 
 
 def strips(view: View, block: Block, width: int) -> list[Line]:

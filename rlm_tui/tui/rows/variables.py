@@ -33,7 +33,9 @@ def with_context(node: Node, rows: dict[str, VariableRow]) -> list[VariableRow]:
     """The rows, with ``context`` first: it is there from the beginning."""
     info = node.context
     brief = events.head(info.text, 120)
-    first = rows.get("context") or VariableRow(name="context", type=info.kind, size=info.length, brief=brief)
+    first = rows.get("context") or VariableRow(
+        name="context", type=info.kind, size=info.length if info.items is None else info.items, brief=brief
+    )
     return [first, *(row for name, row in rows.items() if name != "context")]
 
 
