@@ -235,7 +235,7 @@ def _copy_name(view: View) -> str:
 
 
 def _release_all_name(view: View) -> str:
-    return f"release all {len(view.run.held)}"
+    return f"release all {len(view.run.held)}" if len(view.run.held) > 1 else "release all"
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -311,10 +311,10 @@ def bar(view: View, session: SessionLike) -> list[Action]:
 
 
 def footer(view: View, session: SessionLike) -> list[Action]:
-    """The footer's actions at the left, most useful first. Verbs that the decision bar shows are not among them."""
+    """The footer's actions at the left, most useful first; without the verbs of the decision bar when that stands."""
     ids: Iterable[str] = FOOTER
     if view.held_here() is None and not session.read_only and view.run.end is None:
-        ids = (*FOOTER_RUNNING, *FOOTER)
+        ids = FOOTER if session.wants(node_of(view)) else (*FOOTER_RUNNING, *FOOTER)
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
     return [BY_ID[id] for id in ids if legal(BY_ID[id], view, session)]

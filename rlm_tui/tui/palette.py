@@ -126,4 +126,9 @@ def search(typed: str, view: View, session: SessionLike) -> list[Action]:
     parts = typed.lower().split()
     named = {a.id: max(matcher.match(a.name(view)), matcher.match(a.word)) for a in legal}
     by_name = sorted((a for a in legal if named[a.id] > 0), key=lambda a: -named[a.id])
-    return by_name + [a for a in legal if a not in by_name and all(part in a.help.lower() for part in parts)]
+    return by_name + [a for a in legal if a not in by_name and _tells(a, parts)]
+
+
+def _tells(action: Action, parts: list[str]) -> bool:
+    words = action.help.lower().split()
+    return all(any(word.startswith(part) for word in words) for part in parts)

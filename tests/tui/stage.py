@@ -48,8 +48,12 @@ class Stage:
         return self.app.main
 
     @property
+    def decision(self) -> DecisionBar:
+        return self.main.query_one(DecisionBar)
+
+    @property
     def bar(self) -> str:
-        return self.main.query_one(DecisionBar).plain if self.main.query_one(DecisionBar).display else ""
+        return self.decision.plain if self.decision.display else ""
 
     @property
     def footer(self) -> str:
@@ -126,9 +130,9 @@ def staged(
         async def on_stage() -> None:
             with watched(name, hold=hold, **options) as one:
                 made = DebuggerApp(one.session, **(app or {}))
-                made.main.grace = grace
                 async with made.run_test(size=size) as pilot:
                     stage = Stage(made, pilot, one)
+                    stage.decision.grace = grace
                     await stage.until(lambda: stage.run.root is not None, "the root")
                     await play(stage)
 

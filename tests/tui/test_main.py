@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import Edit, Go
 from rlm_tui.tui.screens.main import PANES, trajectory_width
 from rlm_tui.tui.view import size_for
 from rlm_tui.tui.widgets.calls import CallTree
+from tests.tui.scenes import Silent
 from tests.tui.stage import Stage, staged
 
 
@@ -34,7 +36,7 @@ async def test_keys_are_not_taken_while_the_bar_is_new(stage: Stage) -> None:
     await stage.press("a")
     assert verbs(stage) == []
     assert "Not taken" in stage.bar
-    stage.main._end_grace()
+    stage.decision.end_grace()
     await stage.verb("a")
     assert verbs(stage) == ["release"]
 
@@ -92,13 +94,38 @@ async def test_into_goes_to_the_first_call_of_a_block(stage: Stage) -> None:
     assert stage.view.node == "root"
 
 
-@staged()
-async def test_pause_says_that_it_pauses_and_says_it_again(stage: Stage) -> None:
+@staged(model=Silent(model_for("multi-hop"), "for gust log"))
+async def test_pause_says_what_it_waits_for_and_says_it_again(stage: Stage) -> None:
     await stage.ready("llm")
     await stage.verb("a")
+    await stage.until(lambda: stage.run.root.state == "waiting" and stage.run.subcalls == 7, "children asked")
+    assert stage.bar == ""
+    await stage.press("p")
+    await stage.until(lambda: "stops at the next pause point" in stage.bar, "the words")
+    await stage.press("p")
+    assert "pausing already" in stage.bar
+    await stage.press("s")
+    assert "Already under way: pause." in stage.bar
+    await stage.press("R", *"x", "enter")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+
+
+@staged(model=Silent(model_for("multi-hop"), "for gust log"))
+async def test_looking_back_at_a_run_that_goes_on_says_so(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.verb("a")
+    await stage.until(lambda: stage.run.root.state == "waiting" and stage.run.subcalls == 7, "children asked")
+    await stage.press("left_square_bracket", "left_square_bracket")
+    assert "past: i2 of 3, the run is at i3" in stage.bar
+    await stage.press("F")
+    assert stage.bar == ""
+
+
+@staged(hold=False)
+async def test_a_verb_on_a_run_that_ended_says_so(stage: Stage) -> None:
     await stage.until(lambda: stage.run.end is not None, "the end")
     await stage.press("p")
-    assert any("has ended" in said for said in stage.said())
+    assert stage.said() == ["The run has ended."]
 
 
 @staged()

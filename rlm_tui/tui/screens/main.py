@@ -12,17 +12,16 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widget import Widget
 
 from rlm_tui.tui import actions, forms, words
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, count
+from rlm_tui.tui.text import clean, count, wrap
 from rlm_tui.tui.view import View, size_for
 from rlm_tui.tui.widgets.calls import CallTree
-from rlm_tui.tui.widgets.decision import DecisionBar
+from rlm_tui.tui.widgets.decision import SAID, DecisionBar
 from rlm_tui.tui.widgets.footer import Footer
 from rlm_tui.tui.widgets.header import Header
 from rlm_tui.tui.widgets.inspector import Inspector
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
 Pane = Literal["calls", "trajectory", "inspector"]
 PANES: tuple[Pane, ...] = ("calls", "trajectory", "inspector")
 
-GRACE = 0.5
-"""Seconds that the decision bar stands before its keys are taken."""
-SAID = 4.0
-"""Seconds that a short line for the person stays."""
 TREE = 46
 TINY_KEYS = frozenset({"quit", "interrupt"})
 
@@ -71,9 +66,9 @@ class MainScreen(Screen[None]):
         pane: Where the keys go.
         zoomed: Whether that pane has the whole screen.
         drafts: What was typed in editors and not applied.
-        grace: Seconds that the decision bar stands before its keys are taken.
     """
 
+    AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar[list[BindingType]] = _bindings()
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
@@ -85,10 +80,6 @@ class MainScreen(Screen[None]):
         self.drafts: Drafts = {}
         self._bridge = bridge
         self._quit = quit
-        self.grace = GRACE
-        self._decided: tuple[str, str, float] | None = None
-        self._grace: Timer | None = None
-        self._hush: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Everything, once; sizes only show, hide and move it."""
@@ -116,8 +107,7 @@ class MainScreen(Screen[None]):
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def on_mount(self) -> None:
-        """Keep the clock of what is held going."""
-        self.set_interval(0.5, self._tick)
+        """Send the keys somewhere."""
         self.show_pane(self.pane)
 
     # Laying out --------------------------------------------------------------------------------------------------
@@ -126,7 +116,7 @@ class MainScreen(Screen[None]):
         """Fit the window; what is selected and where keys go stays."""
         self.view.size = size_for(event.size.width, event.size.height)
         said = f"This window is {event.size.width} by {event.size.height}. Make it 60 by 16 or more. Q quits."
-        self.query_one("#tiny", Lines).show([Line().add(said, "ink")])
+        self.query_one("#tiny", Lines).show([Line().add(row, "ink") for row in wrap(said, event.size.width - 2)])
         self.fit()
         self.call_after_refresh(self._settle)
 
@@ -180,49 +170,15 @@ class MainScreen(Screen[None]):
         """Repaint what changed since the last time."""
         if not self.is_mounted:
             return
-        self._watch_held()
         for widget in (Header, CallTree, Trajectory, Inspector, DecisionBar, Footer):
             self.query_one(widget).sync()
         for title in self.query(PaneTitle):
             title.sync()
 
-    def _tick(self) -> None:
-        self.query_one(DecisionBar).sync()
-
-    def _watch_held(self) -> None:
-        held = self.view.held_here()
-        now = (held.id, held.point, held.since) if held is not None else None
-        if now == self._decided:
-            return
-        self._decided = now
-        self._unsay()
-        if self._grace is not None:
-            self._grace.stop()
-        self.view.grace = now is not None
-        if now is not None:
-            self._grace = self.set_timer(self.grace, self._end_grace)
-
-    def _end_grace(self) -> None:
-        self.view.grace = False
-        self.query_one(DecisionBar).sync()
-
     def say(self, said: str) -> None:
         """Tell the person something short: in the decision bar when it stands, else beside everything."""
-        bar = self.query_one(DecisionBar)
-        if not bar.display:
+        if not self.query_one(DecisionBar).say(said):
             self.notify(clean(said), timeout=SAID, markup=False)
-            return
-        bar.said = clean(said)
-        bar.sync()
-        if self._hush is not None:
-            self._hush.stop()
-        self._hush = self.set_timer(SAID, self._unsay)
-
-    def _unsay(self) -> None:
-        bar = self.query_one(DecisionBar)
-        if bar.said:
-            bar.said = ""
-            bar.sync()
 
     # Doing -------------------------------------------------------------------------------------------------------
 

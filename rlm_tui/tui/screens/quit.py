@@ -19,8 +19,8 @@ Wish = Literal["left", "killed"]
 Choice = Literal["leave", "kill", "stay"]
 
 CHOICES: tuple[tuple[Choice, str], ...] = (
-    ("leave", "Requests are cancelled, nothing runs on. The journal stays."),
-    ("kill", "The run ends here, without an answer. The journal says so."),
+    ("leave", "Nothing runs on. The journal is kept as it is."),
+    ("kill", "The run ends here, without an answer."),
     ("stay", "Back to the run."),
 )
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.timer import Timer
+
 from rlm_tui.tui import actions, words
 from rlm_tui.tui.actions import node_of
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clock, cut, width
+from rlm_tui.tui.text import clean, clock, cut, width
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
     from rlm_tui.journal.tree import Held
 
+GRACE = 0.5
+"""Seconds that the bar stands, or stands changed, before its keys are taken."""
+SAID = 4.0
+"""Seconds that a short line for the person stays."""
+
 
 class DecisionBar(Lines):
     """Two or three rows, or none.
@@ -26,6 +33,10 @@ class DecisionBar(Lines):
     Args:
         view: What is selected.
         session: What can be asked, and what is under way.
+
+    Attributes:
+        cells: The width; the screen sets it, for a bar that does not stand has none.
+        grace: Seconds that it stands before its keys are taken.
     """
 
     def __init__(self, view: View, session: SessionLike) -> None:
@@ -33,18 +44,65 @@ class DecisionBar(Lines):
         self._view = view
         self._session = session
         self.cells = 0
-        """The width; the screen sets it, for a bar that does not stand has none."""
-        self.said = ""
-        """A short line for the person, shown instead of the sentence."""
+        self.grace = GRACE
+        self._said = ""
+        self._decided: tuple[str, str, float] | None = None
+        self._hollow: Timer | None = None
+        self._hush: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Keep the clock of what is held going."""
+        self.set_interval(0.5, self.sync)
 
     def sync(self) -> None:
         """Repaint from the view."""
         if not self.is_mounted:
             return
-        lines, targets = compose(self._view, self._session, self.cells, self.said)
+        self._watch()
+        lines, targets = compose(self._view, self._session, self.cells, self._said)
         if self.display != bool(lines):
             self.display = bool(lines)
         self.show(lines, targets)
+
+    def _watch(self) -> None:
+        held = self._view.held_here()
+        now = (held.id, held.point, held.since) if held is not None else None
+        if now == self._decided:
+            return
+        self._decided = now
+        self._said = ""
+        if self._hollow is not None:
+            self._hollow.stop()
+        self._view.grace = now is not None
+        if now is not None:
+            self._hollow = self.set_timer(self.grace, self.end_grace)
+
+    def end_grace(self) -> None:
+        """From now on the keys are taken."""
+        self._view.grace = False
+        self.sync()
+
+    def say(self, said: str) -> bool:
+        """Say something short for a while, in place of the sentence.
+
+        Args:
+            said: A short line for the person.
+
+        Returns:
+            Whether it is shown: not when the bar does not stand.
+        """
+        if not self.display:
+            return False
+        self._said = clean(said)
+        self.sync()
+        if self._hush is not None:
+            self._hush.stop()
+        self._hush = self.set_timer(SAID, self._unsay)
+        return True
+
+    def _unsay(self) -> None:
+        self._said = ""
+        self.sync()
 
 
 def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tuple[list[Line], list[Target]]:
