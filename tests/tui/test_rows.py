@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from rlm_tui.journal.events import CallStart, ContextInfo, Event, ExecEnd, ExecStart, LlmEnd, LlmStart, NodeStart, Obs
+from rlm_tui.journal.events import (
+    CallStart,
+    ContextInfo,
+    Event,
+    ExecEnd,
+    ExecStart,
+    Hold,
+    LlmEnd,
+    LlmStart,
+    NodeStart,
+    Obs,
+)
 from rlm_tui.tui.glyphs import glyphs
 from rlm_tui.tui.rows import brief, step, trajectory, tree
 from rlm_tui.tui.rows.line import plain
@@ -127,6 +138,25 @@ def test_a_childs_trajectory_medium_has_no_air_and_one_line_of_prose() -> None:
         |   i2 The data is one gust log of 60 values. I…    1.2s
         |▌✎    ǁ  block 1  1 line edited                    0:38
     """)
+
+
+def test_a_held_reply_keeps_its_two_lines() -> None:
+    view = sample.view(EVENTS[:2])
+    reply = "Cold Fell has five gust logs. One child for each, all at once, then I compare."
+    for event in (
+        LlmStart(id="root/i1"),
+        LlmEnd(id="root/i1", status="ok", reply=reply, ms=1100),
+        Hold(id="root/i1", point="reply", node="root", value={"text": reply}, why="step"),
+    ):
+        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0) + 0.1}))
+    assert steps_text(view, 71).split("\n")[-2:] == [
+        "▌  i1 ǁ  reply  Cold Fell has five gust logs. One child    1.1s      ?",
+        "      for each, all at once, then I compare.",
+    ]
+    rows = [row for row in trajectory.rows(view, 71) if row.kind == "iteration"]
+    assert [step.draw(view, row, 71, selected=True, focused=True).ground for row in rows] == ["on-held", "on-held"]
+    view.size = "medium"
+    assert len(steps_text(view, 71).split("\n")) == 1
 
 
 @pytest.mark.parametrize(("width", "took", "used"), [(71, True, True), (56, True, False), (43, False, False)])

@@ -69,7 +69,7 @@ def _columns(line: Line, took: str, used: str, width: int, ellipsis: str) -> Lin
 
 
 def _held(view: View, row: Row) -> Held | None:
-    if row.key is None or row.part or row.kind in ("asked", "context"):
+    if row.key is None or row.kind in ("asked", "context"):
         return None
     if row.kind == "call" and row.key in view.run.nodes:
         return status.held_at(view, row.key)
@@ -85,7 +85,7 @@ def _mark(row: Row) -> Mark:
         case "call" | "request", Call():
             return row.thing.row_mark
         case "iteration" | "block", Iteration(mark=mark) | Block(mark=mark):
-            return mark
+            return "" if row.part and mark == "edited" else mark
         case _:
             return ""
 
@@ -133,17 +133,20 @@ def _iteration(
     name = f"i{iteration.k}" if iteration.k else view.glyphs.dash
     line.add((name if row.part == 0 else "").ljust(MARGIN - 4) + " ", "ink bold")
     last = iteration.attempts[-1] if iteration.attempts else None
+    took = _took(view, last) if row.part == 0 else ("", "")
+    badge = Line()
     if held is not None:
-        sign = status.sign(view, "held")
-        status.badge(line.add(*sign).add(" "), held.point, bright)
-        line.add(" ").add(_held_words(view, iteration, held), "held-text")
-        return _took(view, last)
-    if iteration.reply is not None:
-        said = text.wrap(brief.prose(events.head(iteration.reply)), prose_cells(width))
-        wide = view.size == "wide"
-        shown = " ".join(said[row.part :]) if row.part or not wide or len(said) < 2 else said[0]
-        line.add(shown, "ink" if _current(iteration) else "ink-2")
-        return _took(view, last) if row.part == 0 else ("", "")
+        status.badge(badge.add(*status.sign(view, "held")).add(" "), held.point, bright).add(" ")
+    if row.part == 0:
+        line.spans += badge.spans
+    if held is not None and held.point in ("llm", "error"):
+        line.add(_held_words(held), "held-text")
+        return took
+    reply = iteration.reply if iteration.reply is not None else in_hand(held, "text") if held is not None else None
+    if reply is not None:
+        shown = _prose(view, brief.prose(events.head(reply)), prose_cells(width), badge.width, row.part)
+        line.add(shown, "held-text" if held is not None else "ink" if _current(iteration) else "ink-2")
+        return took
     state = status.iteration_state(view, iteration)
     line.add(*status.sign(view, state)).add(" ")
     if last is not None and last.error is not None:
@@ -153,16 +156,21 @@ def _iteration(
         line.add("writing ", "live").add(text.flowed("".join(last.stream[:40])), "ink-2")
     else:
         line.add("sampling" if state == "sampling" else "not asked yet", "live" if state == "sampling" else "ink-3")
-    return _took(view, last)
+    return took
 
 
-def _held_words(view: View, iteration: Iteration, held: Held) -> str:
+def _prose(view: View, prose: str, cells: int, taken: int, part: int) -> str:
+    """The part of an iteration's text for one of its lines; in wide there may be two."""
+    if view.size != "wide" or text.width(prose) <= cells:
+        return prose
+    first = text.wrap(prose, max(8, cells - taken))[0]
+    return first if part == 0 else prose[len(first) :].lstrip()
+
+
+def _held_words(held: Held) -> str:
     if held.point == "llm":
         return f"{text.count(len(held.value.get('messages', ())), 'message')}, not sent yet"
-    if held.point == "error":
-        return text.one_line(str(held.value.get("message", "")))
-    reply = iteration.reply if iteration.reply is not None else in_hand(held, "text")
-    return brief.prose(events.head(reply))
+    return text.one_line(str(held.value.get("message", "")))
 
 
 def _current(iteration: Iteration) -> bool:
