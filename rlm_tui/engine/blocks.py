@@ -98,6 +98,11 @@ class Blocks:
             self.ran.append((id, code))
         self._lost = end.status == "died"
 
+    def recall_evaluation(self, start: ExecStart, end: ExecEnd) -> None:
+        """Take an evaluation that changed the REPL, in this process or an earlier one."""
+        if end.status == "ok":
+            self.ran.append((start.id, self.shared.text(start.code)))
+
     def _serving(self, id: str, *, recorded: bool = False) -> BlockCalls:
         children = cast(Children, self.children)
         return BlockCalls(self.shared, self.spec, self.clock, id, children, recorded=recorded)
@@ -206,7 +211,6 @@ class Blocks:
             await (await self.live()).set_answer_ready(False)
         except ReplDied as error:
             return ExecEnd(id=start.id, status="died", error=str(error))
-        self.ran.append((start.id, self.shared.text(start.code)))
         return ExecEnd(id=start.id, status="ok")
 
     async def abort(self, grace_s: float = 2.0) -> None:

@@ -51,9 +51,9 @@ class TreeLimits:
     unguarded: bool = False
 
     def __post_init__(self) -> None:
-        ended = [call for call in self.run.calls.values() if call.status not in ("open", "refused")]
-        self.subcalls = len(ended)
-        self.children = sum(call.ran_as == "rlm" for call in ended)
+        let_through = [call for call in self.run.calls.values() if call.status not in ("open", "refused") or call.node]
+        self.subcalls = len(let_through)
+        self.children = sum(call.ran_as == "rlm" for call in let_through)
         for edit in self.run.edits:
             if edit.field == "limit" and edit.value.get("name") in TREE:
                 self.raised[edit.value["name"]] = float(edit.value["to"])

@@ -351,10 +351,8 @@ class Node:
             verdict = Verdict(proposal, accepted=False)
         if not verdict.accepted and proposal.origin == "dict":
             start = ExecStart(id=f"{id}+e1", code='answer["ready"] = False', origin="eval")
-            if (before := self.shared.effects.remembered("exec", start.id, ExecEnd)) is not None:
-                self.blocks.recall(start.id, self.shared.text(start.code), before)
-            else:
-                await self.shared.effects.do(start, self.blocks.unready)
+            end = await self.shared.effects.once(start, self.blocks.unready, ExecEnd)
+            self.blocks.recall_evaluation(start, end)
         return verdict
 
     async def _observe(self, id: str, reply: Reply, turn: Turn) -> None:

@@ -106,6 +106,7 @@ class BlockCalls:
         items = [self._item(fn, prompt, model, batch, n, opaque) for n, prompt in enumerate(prompts, 1)]
         for item in items:
             self._write_start(item)
+        batch.children = sum(item.ran_as == "rlm" and self._let_through(item) for item in items)
         # A group, because a batch that is cancelled must have seen every item end before its block does.
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._answer(item)) for item in items]
@@ -194,7 +195,9 @@ class BlockCalls:
     async def _allowed(self, item: Item) -> CallEnd | None:
         """None when the item may be asked; the refusal when a limit applies."""
         child = item.ran_as == "rlm"
-        refused = None if self._began(item) else await self._refused(item, child)
+        if self._began(item):
+            return None
+        refused = await self._refused(item, child)
         if refused is not None:
             self._leave_batch(item)
             return CallEnd(id=item.id, status="refused", limit=refused.name)
@@ -204,6 +207,11 @@ class BlockCalls:
     def _began(self, item: Item) -> bool:
         """Whether a child was let through, and began, before this process: it goes on from its own events."""
         return self.shared.effects.started("node", item.id) > 0
+
+    def _let_through(self, item: Item) -> bool:
+        """Whether an item counts already: it began, or it ended and was not refused."""
+        end = self.shared.effects.remembered("call", item.id, CallEnd)
+        return self._began(item) if end is None else end.status != "refused"
 
     async def _refused(self, item: Item, child: bool) -> LimitHit | None:
         for hit in self.shared.limits.for_call(child, item.batch):
