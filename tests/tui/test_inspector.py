@@ -585,3 +585,19 @@ async def test_another_selection_begins_at_its_top() -> None:
         app.sync()
         await pilot.pause()
         assert body.scroll_offset.y == 0
+
+
+@in_loop
+async def test_the_mouse_selects_text_to_copy() -> None:
+    view = sample.view(EVENTS)
+    feed(view, Obs(id="root/i3", text="the first line\n漢字 second line\nthe third"))
+    app = Panes(view)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        await pilot.mouse_down(TextPane, offset=(5, 0))
+        await pilot.hover(TextPane, offset=(9, 1))
+        await pilot.mouse_up(TextPane, offset=(9, 1))
+        await pilot.pause()
+        assert app.screen.get_selected_text() == "first line\n 漢字 seco"
+        turned = [s.text for row in app.segments() for s in row if s.style is not None and s.style.reverse]
+        assert turned == ["first line", " 漢字 seco"]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
+from rlm_tui.tui import text
 from rlm_tui.tui.rows import pages
 from rlm_tui.tui.rows.layout import Layout
 from rlm_tui.tui.rows.line import Line
@@ -81,7 +84,28 @@ class TextPane(ScrollView, can_focus=True):
         """One line, for Textual."""
         y += self.scroll_offset.y
         line = self.lines[y] if 0 <= y < len(self.lines) else Line()
-        return self._painter.paint(line, self.cells)
+        return self._selected(self._painter.paint(line, self.cells), line, y).apply_offsets(0, y)
+
+    def _selected(self, strip: Strip, line: Line, y: int) -> Strip:
+        """The strip with what the mouse selected turned over."""
+        selection = self.text_selection
+        span = selection.get_span(y) if selection is not None else None
+        if span is None:
+            return strip
+        begin, end = span
+        said = line.plain
+        first = text.width(said[:begin])
+        last = text.width(said if end < 0 else said[:end])
+        before, marked, after = strip.crop(0, first), strip.crop(first, last), strip.crop(last)
+        return Strip.join([before, marked.apply_style(Style(reverse=True)), after])
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The text under the mouse's selection, as it stands on the screen."""
+        return selection.extract("\n".join(line.plain.rstrip() for line in self.lines)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Show what is selected."""
+        self.refresh()
 
     def notify_style_update(self) -> None:
         """Forget paint when the theme changes."""
