@@ -31,6 +31,7 @@ class Computing:
         self._slot = slots.exec
         self._has = False
         self._open = 0
+        self._answering = asyncio.Lock()
 
     async def __aenter__(self) -> Computing:
         await self._slot.acquire()
@@ -62,14 +63,16 @@ class Computing:
 
     async def _answer(self) -> None:
         self._open -= 1
-        if self._open or self._has:
-            return
-        await self._slot.acquire()
-        # While this one waited, another thread may have asked again, or been answered: one slot, and none for a waiter.
-        if self._open or self._has:
-            self._slot.release()
-        else:
-            self._has = True
+        # One at a time, or a second answer would wait for a slot that its own block has.
+        async with self._answering:
+            if self._open or self._has:
+                return
+            await self._slot.acquire()
+            # Another thread may have asked meanwhile: then the block waits again, and holds nothing.
+            if self._open:
+                self._slot.release()
+            else:
+                self._has = True
 
 
 class Window:

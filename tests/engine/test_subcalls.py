@@ -512,3 +512,15 @@ def test_children_end_in_the_journal_before_their_call_does() -> None:
     ends = {end.id: end.seq for end in of_kind(journal, NodeEnd)}
 
     assert [ends[end.id] < end.seq for end in of_kind(journal, CallEnd)] == [True, True]
+
+
+def test_a_function_that_is_not_there_cannot_be_called() -> None:
+    # A block can reach what makes the functions; what it asks for then is checked here.
+    code = CATCH + (
+        "names = next(c.cell_contents for c in llm_query.__closure__ if hasattr(c.cell_contents, '_call'))\n"
+        'out = tried(lambda: names._call("format_disk", "p", None))'
+    )
+    journal = Journal.memory()
+
+    assert answered(code, journal=journal) == ["SubcallError", "NameError: there is no function 'format_disk' to call"]
+    assert list(of_kind(journal, CallStart)) == []
