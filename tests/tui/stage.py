@@ -130,7 +130,7 @@ def staged(
         async def on_stage() -> None:
             with watched(name, hold=hold, **options) as one:
                 made = DebuggerApp(one.session, **(app or {}))
-                async with made.run_test(size=size) as pilot:
+                async with made.run_test(size=size, notifications=True) as pilot:
                     stage = Stage(made, pilot, one)
                     stage.decision.grace = grace
                     await stage.until(lambda: stage.run.root is not None, "the root")

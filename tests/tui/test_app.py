@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from textual.color import Color
 
 from rlm_tui.journal.events import Chunk
 from rlm_tui.tui.bridge import BATCH
-from rlm_tui.tui.theme import THEMES
+from rlm_tui.tui.theme import THEMES, tokens
 from tests.tui.stage import Stage, staged
 
 IMPORTS = """
@@ -76,6 +77,31 @@ def test_no_color_takes_the_theme_of_sixteen_colours_and_drops_colour(monkeypatc
                 style = segment.style
                 colours = (style.color, style.bgcolor) if style else ()
                 assert all(colour is None or colour.is_default for colour in colours)
+
+    play()
+
+
+def colours(stage: Stage) -> set[str]:
+    """Every colour on the screen."""
+    strips = stage.app.screen._compositor.render_strips()
+    styles = [segment.style for strip in strips for segment in strip if segment.style is not None]
+    found = {colour for style in styles for colour in (style.color, style.bgcolor) if colour is not None}
+    return {colour.get_truecolor().hex for colour in found}
+
+
+@pytest.mark.parametrize("name", ["rlm-dark", "rlm-light"])
+def test_no_colour_but_the_tokens_on_any_screen(name: str) -> None:
+    @staged(app={"theme": name})
+    async def play(stage: Stage) -> None:
+        ours = {Color.parse(value).hex.lower() for value in tokens(name == "rlm-dark").values() if value[0] == "#"}
+        await stage.next_to("block")
+        for keys in ((), ("u",), ("y",), ("R",), ("escape", "Q", "down"), ("escape", "question_mark"),
+                     ("escape", "colon"), ("escape", "e"), ("x", "("), ("shift+right",)):  # fmt: skip
+            await stage.press(*keys)
+            await stage.pilot.pause()
+            assert colours(stage) - ours == set(), keys
+        await stage.until(lambda: "line 1: " in stage.text, "the syntax error")
+        assert colours(stage) - ours == set()
 
     play()
 

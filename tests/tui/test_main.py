@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+from textual.widgets import TextArea
 
 from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import Edit, Go
+from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.tui.screens.main import PANES, trajectory_width
 from rlm_tui.tui.view import size_for
 from rlm_tui.tui.widgets.calls import CallTree
@@ -121,11 +125,58 @@ async def test_looking_back_at_a_run_that_goes_on_says_so(stage: Stage) -> None:
     assert stage.bar == ""
 
 
+class Failing:
+    """Refuses the first request, plays the scenario from then on."""
+
+    def __init__(self) -> None:
+        self._inner = model_for("multi-hop")
+        self.asked = 0
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+        self.asked += 1
+        if self.asked == 1:
+            raise ModelError("key", "no key for this model: set OPENAI_API_KEY")
+        async for piece in self._inner.stream(request):
+            yield piece
+
+
+@staged(hold=False, model=Failing())
+async def test_what_failed_is_held_and_tried_again(stage: Stage) -> None:
+    await stage.ready("error")
+    assert "held at an error" in stage.bar
+    assert "no key for this model" in stage.bar
+    assert stage.bar.splitlines()[-1].startswith("▌    r retry    a let it fail")
+    await stage.press("e")
+    assert "An error is not edited" in stage.bar
+    await stage.verb("r")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    assert verbs(stage) == ["retry"]
+    assert stage.run.root is not None and stage.run.root.state == "answered"
+
+
+@staged(hold=False, max_iterations=1)
+async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
+    await stage.ready("limit")
+    assert "max_iterations: 1 of 1 used" in stage.bar
+    assert " a let it end " in stage.bar
+    await stage.press("e")
+    await stage.until(lambda: "edit the limit max_iterations" in stage.text, "the editor")
+    await stage.press("backspace", "delete", *"many", "ctrl+s")
+    assert "A limit is a number." in stage.text
+    editor = stage.app.screen.query_one(TextArea)
+    editor.text = "9"
+    await stage.press("ctrl+r")
+    await stage.until(lambda: "root/i2" in stage.run.iterations, "another iteration")
+    raised = [event for event in stage.session.events() if isinstance(event, Edit)]
+    assert [(edit.field, edit.value) for edit in raised] == [("limit", {"name": "max_iterations", "to": 9.0})]
+
+
 @staged(hold=False)
 async def test_a_verb_on_a_run_that_ended_says_so(stage: Stage) -> None:
     await stage.until(lambda: stage.run.end is not None, "the end")
     await stage.press("p")
     assert stage.said() == ["The run has ended."]
+    await stage.until(lambda: "The run has ended." in stage.text, "the words on the screen")
 
 
 @staged()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rlm_tui.debugger.reading import ReadOnlySession
 from rlm_tui.journal.events import RunEnd
 from rlm_tui.journal.store import Journal
 from rlm_tui.tui.app import DebuggerApp
@@ -107,3 +108,24 @@ def test_a_journal_that_was_left_can_be_opened_by_another(tmp_path: Any) -> None
     again = Journal.open(folder)
     assert not any(isinstance(event, RunEnd) for event in again.events())
     again.close()
+
+
+def test_a_run_that_is_only_read_takes_no_verb_and_is_left_at_once(tmp_path: Any) -> None:
+    with watched(hold=True, runs=tmp_path) as one:
+        assert play_headless(one, "Q", "Q") == "left"
+    session = ReadOnlySession(one.session.journal.path)
+    app = DebuggerApp(session)
+    said: list[str] = []
+
+    async def pilot(pilot: Any) -> None:
+        async with asyncio.timeout(20):
+            while app.view.run.root is None:
+                await pilot.pause(0.01)
+        await pilot.press("a", "e", "R")
+        await pilot.pause()
+        said.extend(str(notification.message) for notification in app._notifications)
+        assert app.screen is app.main
+        await pilot.press("Q")
+
+    assert app.run(headless=True, auto_pilot=pilot) is None
+    assert said == ["This run is read-only: nothing runs it."] * 3
