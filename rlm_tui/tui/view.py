@@ -154,12 +154,13 @@ class View:
         return node.depth + 1 if node else 0
 
     def advance(self) -> bool:
-        """Show the next picture of the moving sign; four a second keep every sign in step.
+        """Show the next picture of the moving sign; four a second keep every sign in step, of a run that goes on.
 
         Returns:
             Whether it is another one than before.
         """
-        frame = int(self.clock() * 4) % 4
+        still = self.read_only or self.run.end is not None
+        frame = 0 if still else int(self.clock() * 4) % 4
         moved, self.frame = frame != self.frame, frame
         return moved
 

@@ -79,6 +79,14 @@ def test_the_tree_narrow_drops_the_kind_then_info_then_tokens() -> None:
     """)
 
 
+def test_a_row_without_tokens_keeps_its_columns() -> None:
+    started = next(n for n, event in enumerate(EVENTS) if event.id == f"{CHILD}/i1" and event.ev == "llm.start")
+    rows = tree_text(sample.view(EVENTS[: started + 1]), 45).split("\n")
+    waiting, queued = (next(row for row in rows if name in row) for name in ("g-305", "g-311"))
+    assert waiting == "         ◐ rlm g-305          sampling"
+    assert queued == "         ○ rlm g-311            queued"
+
+
 def test_folding_hides_what_is_below_and_keeps_the_hand() -> None:
     view = sample.view(EVENTS)
     batch = "root/i3/b1*1"

@@ -328,3 +328,10 @@ def test_the_moving_sign_is_in_step_with_the_clock() -> None:
         frames.append(view.frame)
     assert frames == [1, 2, 3, 0, 1, 2, 3, 0]
     assert not view.advance()
+
+
+def test_nothing_moves_in_a_run_that_nobody_runs() -> None:
+    for view in (sample.view(EVENTS, read_only=True), sample.view(sample.answered_run())):
+        view.clock = lambda: 100.25
+        assert not view.advance()
+        assert view.frame == 0

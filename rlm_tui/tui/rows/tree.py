@@ -107,7 +107,7 @@ def draw(view: View, row: TreeRow, width: int, *, selected: bool, focused: bool)
 
     room = width - left.width
     # A badge brings a space of its own at its right.
-    fixed = (6 if held else 7) if tokens else 0
+    fixed = 6 if held else 7
     need = min(LABEL, text.width(label))
     keep = ink != "ink-3" or held is not None
     if room - len(kind) - 1 - _cells(info, held) - fixed <= need:
