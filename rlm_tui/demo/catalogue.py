@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from rlm_tui.demo import unknown
 from rlm_tui.demo.multi_hop import MULTI_HOP
 from rlm_tui.demo.needle import NEEDLE
 from rlm_tui.demo.scenario import Scenario
 from rlm_tui.llm.base import UnknownModelError
-from rlm_tui.llm.scripted import Pace, ScriptedModel
+from rlm_tui.llm.pace import Pace
+from rlm_tui.llm.scripted import ScriptedModel
 
 PREFIX = "scripted:"
-DEFAULT = "multi-hop"
 DEFAULT_SEED = 7
 
 
@@ -24,11 +25,7 @@ class UnknownScenarioError(LookupError):
         return str(self.args[0])
 
 
-def _catalogue(*all_of_them: Scenario) -> Mapping[str, Scenario]:
-    return MappingProxyType({one.name: one for one in all_of_them})
-
-
-SCENARIOS = _catalogue(NEEDLE, MULTI_HOP)
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in (NEEDLE, MULTI_HOP)})
 """Every scenario and variant, in the order of a list."""
 
 
@@ -42,7 +39,7 @@ def scenario(name: str) -> Scenario:
         UnknownScenarioError: When there is none.
     """
     if name not in SCENARIOS:
-        raise UnknownScenarioError(f"no scenario {name!r} (known: {', '.join(SCENARIOS)})")
+        raise UnknownScenarioError(unknown(name))
     return SCENARIOS[name]
 
 

@@ -8,13 +8,15 @@ import sys
 
 import pytest
 
-from rlm_tui.demo.catalogue import DEFAULT, SCENARIOS, UnknownScenarioError, model_for, scenario
+from rlm_tui.demo import DEFAULT, NAMES
+from rlm_tui.demo.catalogue import SCENARIOS, UnknownScenarioError, model_for, scenario
 from rlm_tui.llm.base import ChatRequest, Models, UnknownModelError
-from rlm_tui.llm.scripted import Pace
+from rlm_tui.llm.pace import Pace
 
 
 def test_every_scenario_is_found_by_its_name_and_has_one_line():
-    assert DEFAULT in SCENARIOS and {"needle", "multi-hop"} <= set(SCENARIOS)
+    assert DEFAULT in SCENARIOS
+    assert list(SCENARIOS) == list(NAMES)
     for name, one in SCENARIOS.items():
         assert scenario(name) is one and one.name == name
         assert one.title and "\n" not in one.title and len(one.title) < 80

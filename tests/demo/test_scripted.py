@@ -8,7 +8,8 @@ import random
 import pytest
 
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
-from rlm_tui.llm.scripted import PACES, Conversation, Pace, Said, ScriptedModel, pieces, tokens
+from rlm_tui.llm.pace import PACES, Pace
+from rlm_tui.llm.scripted import Conversation, Said, ScriptedModel, pieces, tokens
 
 TEXT = "Zwölf Boxkämpfer 🥊 jagen 👩‍🚀 quer\n\ud800 über den großen Sylter Deich.\n" * 4
 THOUGHTS = "Hm. 🤔 " * 9

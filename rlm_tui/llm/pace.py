@@ -1,0 +1,48 @@
+"""How fast a scripted model speaks. Apart from it, because a wrong pace is refused before anything else is loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+PACES: Mapping[str, float | None] = {"instant": None, "fast": 2000.0, "normal": 400.0, "slow": 60.0}
+"""Names of paces to characters per second; None never sleeps."""
+
+
+class Pace:
+    """How fast scripted models speak: one object shared by all models of a run, changed while they run.
+
+    Args:
+        speed: ``instant``, ``fast``, ``normal``, ``slow``, or characters per second as a number or its text.
+
+    Raises:
+        ValueError: For anything else; the message is one line for a person.
+    """
+
+    def __init__(self, speed: str | float = "instant") -> None:
+        self._speed = _speed(speed)
+
+    @property
+    def speed(self) -> float | None:
+        """Characters per second; None never sleeps."""
+        return self._speed
+
+    def set(self, speed: str | float) -> None:
+        """Change the pace; a reply on its way goes on at the new one.
+
+        Raises:
+            ValueError: As the constructor; the pace is then unchanged.
+        """
+        self._speed = _speed(speed)
+
+
+def _speed(speed: str | float) -> float | None:
+    if isinstance(speed, str) and speed in PACES:
+        return PACES[speed]
+    try:
+        number = float(speed)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"no pace {speed!r} (known: {', '.join(PACES)}, or characters per second)")
+    return number
