@@ -4,5 +4,7 @@ from __future__ import annotations
 
 import os
 
-for name in [name for name in os.environ if name == "NO_COLOR" or name.startswith("TEXTUAL_")]:
+# The snapshot plugin tells its workers where to write by a variable of its own.
+for name in [n for n in os.environ if n.startswith("TEXTUAL_") and not n.startswith("TEXTUAL_SNAPSHOT_")]:
     del os.environ[name]
+os.environ.pop("NO_COLOR", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.style import Style
@@ -9,10 +10,7 @@ from textual.app import App
 from textual.color import Color
 from textual.widgets.text_area import TextAreaTheme
 
-RLM_NAMES = (
-    "context", "llm_query", "llm_query_batched", "rlm_query", "rlm_query_batched", "FINAL", "FINAL_VAR", "SHOW_VARS",
-    "answer",
-)  # fmt: skip
+from rlm_tui.tui.rows.code import NAMES
 
 _KEYWORDS = (
     "and", "in", "is", "not", "or", "del", "def", "lambda", "assert", "async", "await", "class", "global", "nonlocal",
@@ -33,7 +31,7 @@ _OPERATORS = (
 )  # fmt: skip
 
 
-def _quoted(names: tuple[str, ...]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return " ".join(f'"{name}"' for name in names)
 
 
@@ -45,7 +43,7 @@ QUERY = f"""
 [{_quoted(_KEYWORDS)}] @keyword
 ((call function: (identifier) @builtin) (#any-of? @builtin {_quoted(_BUILTINS)}))
 [(integer) (float) (true) (false) (none)] @number
-((identifier) @rlm (#any-of? @rlm {_quoted(RLM_NAMES)}))
+((identifier) @rlm (#any-of? @rlm {_quoted(sorted(NAMES))}))
 """
 """What is coloured in Python, as a tree-sitter query; later patterns win."""
 
