@@ -15,7 +15,20 @@ from rlm_tui.demo.catalogue import DEFAULT_SEED, model_for, scenario
 from rlm_tui.engine.gate import apply_edit
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.run import EngineRun
-from rlm_tui.journal.events import CallEnd, Chunk, Edit, Event, ExecEnd, LlmEnd, LlmStart, NodeEnd, Obs, RunEnd
+from rlm_tui.journal.events import (
+    CallEnd,
+    Chunk,
+    Edit,
+    Event,
+    ExecEnd,
+    ExecStart,
+    LlmEnd,
+    LlmStart,
+    NodeEnd,
+    NodeStart,
+    Obs,
+    RunEnd,
+)
 from rlm_tui.journal.store import Journal
 from rlm_tui.llm.base import ChatModel, ChatRequest, Delta, Reply
 from rlm_tui.llm.callable import CallableModel
@@ -258,3 +271,119 @@ def test_what_a_person_changed_is_remembered() -> None:
         # A change that is in the journal is in force, and a second pass of the same hand changes nothing more.
         assert observations(journal.events()) == observations(events)
         assert outcomes(journal.events()) == outcomes(events)
+
+
+def little(journal: Journal, *, gates: Any = None, code: str, model: Any = None, **options: Any) -> NodeEnd:
+    """A run of one block over children that answer at once, one at a time."""
+    chat = Chat(repl(code), repl('FINAL_VAR("out")'), children={"child": [repl("FINAL(context)")]})
+    model = model or CallableModel(chat)
+    options = {"max_batch_workers": 1} | options
+    engine = EngineRun(journal, lambda _: model, context="", task="?", gates=gates, options=Options(**options))
+    return asyncio.run(asyncio.wait_for(engine.go(), DEADLINE_S))
+
+
+class Noting:
+    """Open gates that keep the addresses of what passes one point."""
+
+    def __init__(self, point: str) -> None:
+        self.point = point
+        self.passed: list[str] = []
+
+    async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+        if point == self.point:
+            self.passed.append(id)
+        return value
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "answer"),
+    [
+        (
+            {"max_children_per_batch": 2},
+            'out = rlm_query_batched(["child 1", "child 2", "child 3"])',
+            "['child 1', 'child 2', '']",
+        ),
+        (
+            {"max_children_total": 2},
+            'out = [rlm_query(f"child {i}") for i in (1, 2, 3)]',
+            "['child 1', 'child 2', 'Error: max_children_total exceeded']",
+        ),
+    ],
+)
+def test_counters_go_on_from_every_prefix_and_who_has_begun_is_not_asked_about_again(
+    limits: dict[str, int], code: str, answer: str
+) -> None:
+    source = Journal.memory()
+    assert source.text(little(source, code=code, **limits).value) == answer
+    events = tuple(source.events())
+
+    for length in range(len(events)):
+        journal, gates = prefix(source, events[:length]), Noting("call")
+        assert journal.text(little(journal, code=code, gates=gates, **limits).value) == answer
+        assert outcomes(journal.events()) == outcomes(events)
+        begun = {e.id for e in events[:length] if isinstance(e, NodeStart)}
+        assert not begun & set(gates.passed)
+
+
+class RaisingOnce:
+    """Gates at which a person raises a limit the first time it is met."""
+
+    def __init__(self, journal: Journal, to: float) -> None:
+        self.journal = journal
+        self.to: float | None = to
+
+    async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+        if point != "limit" or self.to is None:
+            return value
+        to, self.to = self.to, None
+        self.journal.append(Edit(id=id, field="limit", value={"name": value.name, "to": to}, by="human"))
+        return replace(value, raised=to)
+
+
+def test_a_limit_of_the_tree_that_was_raised_stays_so() -> None:
+    code = 'out = [llm_query(c) for c in "abcd"]'
+    answer = "['<a>', '<b>', '<c>', 'Error: max_subcalls exceeded']"
+    source = Journal.memory()
+    assert source.text(little(source, code=code, max_subcalls=1, gates=RaisingOnce(source, 3)).value) == answer
+    events = tuple(source.events())
+    raised = next(n for n, event in enumerate(events) if isinstance(event, Edit))
+
+    for length in range(raised + 1, len(events)):
+        journal = prefix(source, events[:length])
+        assert journal.text(little(journal, code=code, max_subcalls=1).value) == answer
+
+
+def test_a_block_that_is_tried_again_has_no_outcome_until_it_has() -> None:
+    class Mending:
+        def __init__(self, journal: Journal) -> None:
+            self.journal = journal
+
+        async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+            if point != "error":
+                return value
+            self.journal.append(Edit(id=id, field="code", value='out = "mended"', by="human"))
+            return replace(value, action="retry")
+
+    source = Journal.memory()
+    assert little(source, code="import os\nos._exit(1)", gates=Mending(source)).value == "mended"
+    events = tuple(source.events())
+    begun = [n for n, event in enumerate(events) if isinstance(event, ExecStart) and event.id == "root/i1/b1"]
+    assert len(begun) == 2
+
+    journal = prefix(source, events[: begun[1] + 1])
+    assert little(journal, code="import os\nos._exit(1)").value == "mended"
+
+
+def test_an_answer_after_which_the_model_was_told_to_go_on_was_rejected() -> None:
+    class Refusing:
+        async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+            return replace(value, accepted=False) if (point, id) == ("final", "root/i1") else value
+
+    code = 'out = "second"\nFINAL("first")'
+    source = Journal.memory()
+    assert little(source, code=code, gates=Refusing()).value == "second"
+    events = tuple(source.events())
+    told = next(n for n, event in enumerate(events) if isinstance(event, Obs))
+
+    assert little(prefix(source, events[:told]), code=code).value == "first"
+    assert little(prefix(source, events[: told + 1]), code=code).value == "second"

@@ -104,14 +104,17 @@ def test_ctrl_c_kills_the_tree_closes_the_journal_and_is_raised_again(tmp_path: 
 
 
 @linux
-def test_a_cancelled_arun_is_killed_and_leaves_no_worker() -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_cancelled_arun_is_killed_and_leaves_no_worker(times: int) -> None:
     stuck, journal, before = Stuck(), Journal.memory(), workers(os.getpid())
 
     async def main() -> None:
         chat = Chat(ROOT, children=CHILDREN, leaf=stuck)
         task = asyncio.ensure_future(LocalRLMRunner(chat, journal=journal).arun("", "?"))
         assert await asyncio.to_thread(stuck.asked.wait, DEADLINE_S)
-        task.cancel()
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, DEADLINE_S)
 

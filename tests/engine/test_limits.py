@@ -549,3 +549,27 @@ def test_a_seat_is_given_back_once_however_much_below_it_is_held() -> None:
         assert window._active == 0
 
     asyncio.run(main())
+
+
+def test_an_answer_that_a_person_rejected_does_not_come_back_when_time_runs_out(clocks: Clocks) -> None:
+    class Rejecting:
+        async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+            if (point, id) == ("llm", "root/i2"):
+                clocks.late(0)
+                await asyncio.Event().wait()
+            return replace(value, accepted=False) if point == "final" else value
+
+    result = in_time(repl('FINAL("rejected")'), clocks=clocks, gates=Rejecting())
+
+    assert (result.status, result.limit) == ("limit", "max_timeout")
+    assert "rejected" not in str(result.final_answer)
+
+
+def test_what_a_skipped_block_did_not_touch_is_still_there() -> None:
+    class Skipping:
+        async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+            return replace(value, skip=True) if (point, id) == ("block", "root/i2/b1") else value
+
+    result = play(repl('answer["content"] = "kept"'), repl("x = 1"), max_iterations=2, gates=Skipping())
+
+    assert (result.final_answer, result.via) == ("kept", "answer")

@@ -239,3 +239,25 @@ def test_at_most_so_many_requests_are_on_their_way() -> None:
 
     assert end.value == "30"
     assert 1 < Crowded.most <= 3
+
+
+def test_any_iterator_is_closed_also_when_it_failed() -> None:
+    class Plain:
+        closed = 0
+
+        def stream(self, request: ChatRequest) -> Any:
+            return self
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> Any:
+            raise error()
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    model: Any = Plain()
+    end, _, _, _ = run(model, "apply")
+
+    assert (end.status, model.closed) == ("error", 1)

@@ -524,3 +524,24 @@ def test_a_function_that_is_not_there_cannot_be_called() -> None:
 
     assert answered(code, journal=journal) == ["SubcallError", "NameError: there is no function 'format_disk' to call"]
     assert list(of_kind(journal, CallStart)) == []
+
+
+def test_s68_traces_are_in_the_order_in_which_children_ended() -> None:
+    ended = threading.Event()
+
+    def on_complete(*_: Any) -> None:
+        ended.set()
+
+    def leaf(prompt: str) -> str:
+        assert ended.wait(20)
+        return "waited"
+
+    result = play(
+        repl('FINAL(rlm_query_batched(["slow child", "quick child"]))'),
+        children={"slow child": [repl('FINAL(llm_query("wait"))')], "quick child": [repl("FINAL(1)")]},
+        leaf=leaf,
+        on_subcall_complete=on_complete,
+    )
+
+    assert result.final_value == ["waited", "1"]
+    assert [trace.prompt_preview for trace in result.child_traces] == ["quick child", "slow child"]
