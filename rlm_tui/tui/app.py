@@ -42,7 +42,7 @@ class DebuggerApp(App[Wish | None]):
 
     TITLE = "rlm-tui"
     CSS_PATH: ClassVar[CSSPathType | None] = [
-        _STYLES / name for name in ("tokens.tcss", "panes.tcss", "main.tcss", "dialogs.tcss", "edit.tcss")
+        _STYLES / name for name in ("panes.tcss", "main.tcss", "dialogs.tcss", "edit.tcss")
     ]
     ENABLE_COMMAND_PALETTE = False
 

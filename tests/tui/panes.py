@@ -40,7 +40,7 @@ STYLES = Path(rlm_tui.tui.__file__).parent / "styles"
 class Panes(App[None]):
     """Header, tree, trajectory and inspector, side by side."""
 
-    CSS_PATH: ClassVar = [STYLES / "tokens.tcss", STYLES / "panes.tcss"]
+    CSS_PATH: ClassVar = [STYLES / "panes.tcss"]
     CSS = "#calls { width: 46; } #trajectory { width: 60; } #inspector { width: 1fr; }"
 
     def __init__(self, view: View, theme_name: str = "rlm-dark", *, ansi: bool | None = None) -> None:

@@ -53,6 +53,10 @@ def _bindings() -> list[BindingType]:
     ]
 
 
+FITTING = frozenset({"-wide", "-medium", "-narrow", "-tiny", "-one"})
+"""Classes that a window's size gives the screen."""
+
+
 class MainScreen(Screen[None]):
     """One run.
 
@@ -107,8 +111,8 @@ class MainScreen(Screen[None]):
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     def on_mount(self) -> None:
-        """Send the keys somewhere."""
-        self.show_pane(self.pane)
+        """Send the keys somewhere; the first resize fits the panes."""
+        self._focus(self.pane)
 
     # Laying out --------------------------------------------------------------------------------------------------
 
@@ -129,9 +133,12 @@ class MainScreen(Screen[None]):
         """Show and place the panes for the window's size."""
         size = self.view.size
         one = self.zoomed or size in ("narrow", "tiny")
-        for name in ("wide", "medium", "narrow", "tiny"):
-            self.set_class(name == size, f"-{name}")
-        self.set_class(one, "-one")
+        fitting = {f"-{size}"} | ({"-one"} if one else set())
+        if fitting != self.classes & FITTING:
+            # All at once: each change of a class matches every widget's styles again.
+            self.remove_class(*(FITTING - fitting), update=False)
+            self.add_class(*fitting, update=False)
+            self.update_node_styles(animate=False)
         for pane in PANES:
             self.query_one(f"#{pane}").display = not one or pane == self.pane
         self.query_one("#rule-1").display = not one

@@ -125,7 +125,7 @@ def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tup
 
 def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
     narrow = view.size == "narrow"
-    first = Line(ground="on-held").add(view.glyphs.cursor, "held-text").add(" ")
+    first = Line(ground="on-bar").add(view.glyphs.cursor, "held-text").add(" ")
     first.add(f"{view.glyphs.held} held {words.where(held)}", "held-text bold")
     since = clock(view.clock() - held.since)
     kind = "" if narrow or view.home_of(held) == "root" else _kind(view, held)
@@ -151,13 +151,13 @@ def _kind(view: View, held: Held) -> str:
     return "" if call is None else "rlm " if call.node is not None or call.ran_as == "rlm" else "llm "
 
 
-def _row(view: View, said: str, ink: str, cells: int, ground: str = "on-held", edge: str = "held-text") -> Line:
+def _row(view: View, said: str, ink: str, cells: int, ground: str = "on-bar", edge: str = "held-text") -> Line:
     line = Line(ground=ground).add(view.glyphs.cursor, edge).add("   ")
     return line.add(cut(said, cells - 6, view.glyphs.ellipsis), ink).fill(cells)
 
 
 def _verbs(view: View, pairs: list[Pair], cells: int, y: int, targets: list[Target]) -> Line:
-    line = Line(ground="on-held").add(view.glyphs.cursor, "held-text").add(" " if view.size == "narrow" else "   ")
+    line = Line(ground="on-bar").add(view.glyphs.cursor, "held-text").add(" " if view.size == "narrow" else "   ")
     if pairs:
         key, label, action = pairs[0]
         start = line.width

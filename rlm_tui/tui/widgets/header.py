@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.strip import Strip
 from textual.widget import Widget
 
 from rlm_tui.tui.rows import header
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
+from rlm_tui.tui.widgets.paint import Painter
 
 
 class Header(Widget):
     """Two rows, one in narrow. Keeps its clock going by itself."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
 
     def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -21,13 +21,12 @@ from rlm_tui.tui.rows import pages
 from rlm_tui.tui.rows.layout import Layout
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
+from rlm_tui.tui.widgets.paint import Painter
 
 
 class TextPane(ScrollView, can_focus=True):
     """A long text that costs what is visible."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
@@ -115,8 +114,6 @@ class TextPane(ScrollView, can_focus=True):
 
 class InspectorTabs(Widget):
     """The row of tabs."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
 
     class Clicked(Message):
         """A person clicked on a tab.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
@@ -14,10 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
-
-SOLID = ("act", "kill")
-"""Words for the primary verb of a dialog: letters of the ground on the hue of the act."""
+from rlm_tui.tui.widgets.paint import Painter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +25,8 @@ class Target:
     action: str
 
 
-class Brush(Painter):
-    """Paints what any pane paints, and the solid words of dialogs."""
-
-    def _word(self, word: str) -> Style:
-        if word in SOLID:
-            return self._widget.get_component_rich_style(f"t--{word}", partial=True)
-        return super()._word(word)
-
-
 class Lines(Widget):
     """Shows lines as they are given."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS) | {f"t--{word}" for word in SOLID}
 
     class Pressed(Message):
         """Somebody clicked the words of an action."""
@@ -55,7 +39,7 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self.lines: list[Line] = list(lines)
         self._targets: list[Target] = []
-        self._brush = Brush(self)
+        self._brush = Painter(self)
 
     @property
     def plain(self) -> str:

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widget import Widget
 
 from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.theme import tokens
 
-TOKENS = (
-    "ink", "ink-2", "ink-3", "rule", "rule-2", "held", "held-text", "error", "human", "live", "final",
-    "code-keyword", "code-string", "code-number", "on-bg", "on-raised", "on-cursor", "on-held", "on-human",
-)  # fmt: skip
-
-COMPONENTS = frozenset(f"t--{token}" for token in TOKENS)
-"""The component classes of every widget that paints lines; `styles/tokens.tcss` gives them their look."""
+_PLAIN = ("ink", "ink-2", "error", "human", "live", "code-string", "code-number")
+_WEIGHED = {"ink-3": "ink-3", "rule": "rule", "rule-2": "rule", "held-text": "held-text", "final": "final",
+            "code-keyword": "code-keyword"}  # fmt: skip
+_GROUNDS = {"on-bg": "bg", "on-raised": "raised", "on-cursor": "cursor", "on-held": "held-bg", "on-human": "human-bg",
+            "on-bar": "held-bg"}  # fmt: skip
+_GROUND_WEIGHTS = {"on-cursor": "cursor", "on-held": "held-bg"}
+_SOLID = {"held": ("on-held", "held"), "act": ("bg", "human"), "kill": ("bg", "error")}
 
 _KEPT = 4096
 
 
+def look(word: str, theme: Theme, no_color: bool) -> Style | None:
+    """The style of one of our words under a theme; None for a word that is not ours.
+
+    Read from the tokens and not through component classes: a score of those on every widget, matched again at each
+    change of a class, cost more than everything else that a first frame takes.
+    """
+    t = tokens(theme.dark, theme.ansi)
+    if word in _PLAIN:
+        return Style(color=_colour(t[word]))
+    if word in _WEIGHED:
+        return Style(color=_colour(t[word])) + _weight(t[f"{_WEIGHED[word]}-style"])
+    if word in _GROUNDS:
+        weight = _GROUND_WEIGHTS.get(word)
+        return Style(bgcolor=_colour(t[_GROUNDS[word]])) + (_weight(t[f"{weight}-style"]) if weight else Style())
+    if word in _SOLID:
+        letters, ground = _SOLID[word]
+        ink = "ansi_black" if theme.ansi else t[letters]
+        weight = "bold reverse" if no_color else "bold"
+        return Style(color=_colour(ink), bgcolor=_colour(t[ground])) + _weight(weight)
+    return None
+
+
+def _colour(name: str) -> RichColor:
+    return Color.parse(name).rich_color
+
+
+def _weight(words: str) -> Style:
+    return Style() if words == "none" else Style.parse(words)
+
+
 class Painter:
-    """Paints lines for a widget that has `COMPONENTS` among its component classes."""
+    """Paints lines for a widget, in the colours of its app's theme."""
 
     def __init__(self, widget: Widget) -> None:
         self._widget = widget
@@ -44,9 +78,8 @@ class Painter:
         return found
 
     def _word(self, word: str) -> Style:
-        if word in TOKENS:
-            return self._widget.get_component_rich_style(f"t--{word}", partial=True)
-        return Style.parse(word)
+        app = self._widget.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return look(word, app.current_theme, app.no_color) or Style.parse(word)
 
     def paint(self, line: Line, width: int) -> Strip:
         """The line as a strip of exactly so many cells."""

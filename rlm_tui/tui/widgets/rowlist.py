@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
+from rlm_tui.tui.widgets.paint import Painter
 
 
 @dataclass(slots=True)
@@ -39,7 +39,6 @@ class RowList(ScrollView, can_focus=True):
         view: What is selected; read, and changed when a person moves the cursor.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "cursor(-1)", "Up", show=False),
         Binding("down,j", "cursor(1)", "Down", show=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual.strip import Strip
 from textual.widget import Widget
@@ -10,7 +10,7 @@ from textual.widget import Widget
 from rlm_tui.tui.rows import header
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.paint import COMPONENTS, Painter
+from rlm_tui.tui.widgets.paint import Painter
 
 
 class PaneTitle(Widget):
@@ -18,8 +18,6 @@ class PaneTitle(Widget):
 
     A pane takes keys when the focused widget, or one it is inside of, has an attribute ``pane`` with its name.
     """
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
 
     def __init__(self, view: View, pane: Literal["calls", "trajectory", "inspector"], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -65,8 +63,6 @@ class PaneTitle(Widget):
 
 class PaneRule(Widget):
     """The dim vertical rule between two panes; its first row joins the titles at both sides."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
 
     def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(id=id)
