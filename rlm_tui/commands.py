@@ -5,97 +5,178 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlm_tui.config import Settings
+from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import Context, read_context, read_text
 from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, UsageError
 
 if TYPE_CHECKING:
+    from rlm_tui.debugger.reading import ReadOnlySession
     from rlm_tui.debugger.session import Session
+    from rlm_tui.engine.gate import Gates
     from rlm_tui.engine.options import Options
     from rlm_tui.engine.run import EngineRun
     from rlm_tui.journal.store import Journal
     from rlm_tui.llm.base import Models
-    from rlm_tui.llm.scripted import Pace
+    from rlm_tui.llm.pace import Pace
+
+SCRIPTED = "scripted:"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a run is about.
+
+    Attributes:
+        context: The value of ``context``.
+        task: The question.
+        model: The root's model.
+        config: What else ``run.start`` keeps.
+        scenario: Its name, when it is one.
+        defaults: Settings it is meant to run with, where nobody set another.
+    """
+
+    context: Context
+    task: str
+    model: str
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+    scenario: str | None = None
+    defaults: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def demo(args: argparse.Namespace, found: Settings) -> int:
     """Play a scenario on the scripted model."""
-    from rlm_tui.demo import catalogue
+    from rlm_tui.demo import DEFAULT, NAMES, unknown
 
     if args.list:
-        for name, scenario in catalogue.SCENARIOS.items():
+        from rlm_tui.demo.catalogue import SCENARIOS
+
+        for name, scenario in SCENARIOS.items():
             print(f"{name:<14} {scenario.title}")
         return ANSWERED
-    try:
-        scenario = catalogue.scenario(args.scenario or catalogue.DEFAULT)
-    except LookupError as error:
-        raise UsageError(str(error.args[0])) from error
-    name = args.scenario or catalogue.DEFAULT
-    data = scenario.make(catalogue.DEFAULT_SEED if args.seed is None else args.seed)
-    found.values.setdefault("max_depth", data.limits.max_depth)
-    found.values.setdefault("max_iterations", data.limits.max_iterations)
-    found.values.setdefault("block_timeout", data.limits.block_timeout_s)
-    model = f"{catalogue.PREFIX}{name}"
-    seed = {} if args.seed is None else {"scenario_seed": args.seed}
-    return _start(args, found, data.context, data.question, model, {"scenario": name, **seed}, name)
+    name = args.scenario or DEFAULT
+    if name not in NAMES:
+        raise UsageError(unknown(name))
+    return _start(args, found, lambda: _scenario(name, args.seed))
+
+
+def _scenario(name: str, seed: int | None) -> Material:
+    from rlm_tui.demo.catalogue import DEFAULT_SEED, PREFIX, scenario
+
+    drawn = DEFAULT_SEED if seed is None else seed
+    data = scenario(name).make(drawn)
+    limits = data.limits
+    return Material(
+        data.context,
+        data.question,
+        f"{PREFIX}{name}",
+        {"scenario": name, "scenario_seed": drawn},
+        name,
+        {
+            "max_depth": limits.max_depth,
+            "max_iterations": limits.max_iterations,
+            "block_timeout": limits.block_timeout_s,
+        },
+    )
 
 
 def run(args: argparse.Namespace, found: Settings) -> int:
     """Answer a person's question on a real model."""
     model = found.get("model")
     if model is None:
-        from rlm_tui.config import user_file
-
         raise UsageError(f"no model: give --model provider/name, set RLM_TUI_MODEL, or write model in {user_file()}")
     if not args.question.strip():
         raise UsageError("the question is empty")
+    _check_models([model, found.get("sub_model")], found.get("api_base"))
     context, remark = read_context(args.context)
     if remark:
         print(f"rlm-tui: {remark}", file=sys.stderr)
-    return _start(args, found, context, args.question, model, {}, None)
+    config = {"api_base": found.get("api_base")} if found.get("api_base") else {}
+    return _start(args, found, lambda: Material(context, args.question, model, config))
 
 
-def _start(
-    args: argparse.Namespace,
-    found: Settings,
-    context: Context,
-    task: str,
-    model: str,
-    config: dict[str, Any],
-    scenario: str | None,
-) -> int:
+def _start(args: argparse.Namespace, found: Settings, material: Callable[[], Material]) -> int:
+    """Check what can be checked at once; then run, with a screen or without."""
+    from rlm_tui.llm.pace import Pace
+
     headless = args.headless or args.json
     if not headless:
         _check_screen(found)
+    try:
+        pace = Pace(getattr(args, "pace", None) or ("instant" if headless else "normal"))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     system_prompt = read_text(args.system_prompt) if args.system_prompt else None
-    pace = _pace(args, headless)
-    models = _models(found, pace)
-    options = _options(found, system_prompt)
-    _check_models(models, [model, found.get("sub_model")], found.get("api_base"))
-    journal = _new_journal(found)
-    if found.get("api_base"):
-        config = {**config, "api_base": found.get("api_base")}
-
-    def engine(gates: Any = None) -> EngineRun:
-        from rlm_tui.engine.run import EngineRun
-
-        limit = options.max_timeout
-        return EngineRun(
-            journal, models.get, context=context, task=task, model=model, options=options, gates=gates,
-            time_limits={} if limit is None else {"max_timeout": limit}, config=config,
-        )  # fmt: skip
-
+    _check_runs_dir(found)
+    making = Making(found, material, pace, system_prompt)
     if headless:
         from rlm_tui.headless import run_headless
 
-        return run_headless(journal, engine(), as_json=args.json)
-    from rlm_tui.debugger.session import Session
+        return run_headless(making.journal, making.engine(), as_json=args.json)
+    return _farewell(_show(lambda: making.session(hold=args.hold), found))
 
-    session = Session(journal, engine, hold=args.hold, scenario=scenario, pace=pace)
-    _show(session, found)
-    return _farewell(session)
+
+class Making:
+    """What a run is made of: loaded and built when it is asked for, not before the first frame is painted.
+
+    Args:
+        found: The settings.
+        material: Makes what the run is about.
+        pace: The scripted model's.
+        system_prompt: What every node is taught; None for the dialect's own.
+    """
+
+    def __init__(
+        self, found: Settings, material: Callable[[], Material], pace: Pace, system_prompt: str | None
+    ) -> None:
+        self._found = found
+        self._material = material
+        self._pace = pace
+        self._system_prompt = system_prompt
+
+    @cached_property
+    def material(self) -> Material:
+        """What the run is about."""
+        made = self._material()
+        for name, value in made.defaults.items():
+            self._found.values.setdefault(name, value)
+        return made
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The run's journal; it takes the first one asked for to make its directory."""
+        from rlm_tui.journal.errors import JournalError
+        from rlm_tui.journal.places import runs_dir
+        from rlm_tui.journal.store import Journal
+
+        try:
+            return Journal.create(runs_dir(self._found.get("runs_dir")))
+        except JournalError as error:
+            raise UsageError(str(error)) from error
+
+    def engine(self, gates: Gates | None = None) -> EngineRun:
+        """The run over its gates."""
+        from rlm_tui.engine.run import EngineRun
+
+        one = self.material
+        options = _options(self._found, self._system_prompt)
+        limit = options.max_timeout
+        return EngineRun(
+            self.journal, _models(self._found, self._pace).get, context=one.context, task=one.task, model=one.model,
+            options=options, gates=gates, time_limits={} if limit is None else {"max_timeout": limit},
+            config=one.config,
+        )  # fmt: skip
+
+    def session(self, *, hold: bool) -> Session:
+        """The run in the debugger."""
+        from rlm_tui.debugger.session import Session
+
+        scenario = self.material.scenario
+        return Session(self.journal, self.engine, hold=hold, scenario=scenario, pace=self._pace if scenario else None)
 
 
 def open_run(args: argparse.Namespace, found: Settings) -> int:
@@ -105,11 +186,11 @@ def open_run(args: argparse.Namespace, found: Settings) -> int:
     from rlm_tui.journal.places import find_run, runs_dir
 
     try:
-        session = ReadOnlySession(find_run(runs_dir(found.get("runs_dir")), args.path))
+        path = find_run(runs_dir(found.get("runs_dir")), args.path)
     except JournalError as error:
         raise UsageError(str(error)) from error
     _check_screen(found)
-    _show(session, found)
+    _show(lambda: ReadOnlySession(path), found)
     return ANSWERED
 
 
@@ -162,15 +243,6 @@ def _check_theme(name: str | None) -> None:
         raise UsageError(f"there is no theme {name!r}; there are {', '.join(known)}")
 
 
-def _pace(args: argparse.Namespace, headless: bool) -> Pace:
-    from rlm_tui.llm.scripted import Pace
-
-    try:
-        return Pace(getattr(args, "pace", None) or ("instant" if headless else "normal"))
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
 def _models(found: Settings, pace: Pace) -> Models:
     from rlm_tui.llm.base import ChatModel, Models
 
@@ -185,23 +257,21 @@ def _models(found: Settings, pace: Pace) -> Models:
         return model_for(name, pace)
 
     models = Models(real)
-    models.register("scripted:", scripted)
+    models.register(SCRIPTED, scripted)
     return models
 
 
-def _check_models(models: Models, names: list[str | None], api_base: str | None) -> None:
+def _check_models(names: list[str | None], api_base: str | None) -> None:
     """What can be known of a model before anything begins, without a request."""
-    from rlm_tui.llm.base import UnknownModelError
+    from rlm_tui.demo import NAMES, unknown
     from rlm_tui.llm.providers import check
 
     for name in names:
         if name is None:
             continue
-        if name.startswith("scripted:"):
-            try:
-                models.get(name)
-            except UnknownModelError as error:
-                raise UsageError(str(error)) from error
+        if name.startswith(SCRIPTED):
+            if name.removeprefix(SCRIPTED) not in NAMES:
+                raise UsageError(unknown(name.removeprefix(SCRIPTED)))
         elif (problem := check(name, api_base)) is not None:
             raise UsageError(problem.message, MODEL)
 
@@ -221,21 +291,39 @@ def _options(found: Settings, system_prompt: str | None) -> Options:
     return Options(params={name: value for name, value in params.items() if value is not None}, **given)
 
 
-def _new_journal(found: Settings) -> Journal:
-    from rlm_tui.journal.errors import JournalError
+def _check_runs_dir(found: Settings) -> None:
+    """Whether runs can be kept where they are to be; cheap, so that it is known before a screen opens."""
     from rlm_tui.journal.places import runs_dir
-    from rlm_tui.journal.store import Journal
 
+    where = runs_dir(found.get("runs_dir"))
     try:
-        return Journal.create(runs_dir(found.get("runs_dir")))
-    except JournalError as error:
-        raise UsageError(str(error)) from error
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"runs can't be kept in {where}: {error.strerror or error}") from error
+    if not os.access(where, os.W_OK):
+        raise UsageError(f"runs can't be kept in {where}: it may not be written")
 
 
-def _show(session: Any, found: Settings) -> None:
+S = TypeVar("S", "Session", "ReadOnlySession")
+
+
+def _show(make: Callable[[], S], found: Settings) -> S:
+    """Open the screen on a session that is made while its first frame is looked at."""
     from rlm_tui.tui.app import DebuggerApp
 
-    DebuggerApp(session, theme=found.get("theme"), ascii=_ascii(found), mouse=not found.get("no_mouse", False)).run()
+    made: list[S] = []
+
+    def session() -> S:
+        made.append(make())
+        return made[0]
+
+    app = DebuggerApp(session, theme=found.get("theme"), ascii=_ascii(found), mouse=not found.get("no_mouse", False))
+    app.run()
+    if app.fault is not None:
+        raise app.fault
+    if not made:
+        raise KeyboardInterrupt
+    return made[0]
 
 
 def _ascii(found: Settings) -> bool:

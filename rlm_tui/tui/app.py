@@ -1,30 +1,41 @@
-"""The application: one session, its view, and the bridge between the engine's thread and the screen."""
+"""The application: a curtain at once, and behind it one session, its view and the screen on it.
+
+What a session and its screen load takes longer than a first frame may, so it is loaded while that is looked at.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from textual.app import App
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.types import CSSPathType
+from textual.widgets import Static
 
-from rlm_tui.journal.events import Event, Go, Hold
-from rlm_tui.tui.bridge import Bridge
-from rlm_tui.tui.glyphs import glyphs
-from rlm_tui.tui.screens.main import MainScreen
-from rlm_tui.tui.screens.quit import Choice, QuitDialog, Wish
-from rlm_tui.tui.text import clean
+from rlm_tui.tui.glyphs import Glyphs, glyphs
 from rlm_tui.tui.theme import ANSI_DARK, DARK, THEMES, tokens
-from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.tui.bridge import Bridge
+    from rlm_tui.tui.desk import Desk
+    from rlm_tui.tui.screens.main import MainScreen
+    from rlm_tui.tui.screens.quit import Choice
+    from rlm_tui.tui.view import View
 
 RATE = 30
 """Times a second that the screen takes what has come."""
+
+Wish = Literal["left", "killed"]
+"""What became of a run that had not ended."""
+
+LOADING_S = 5.0
+"""Seconds that quitting waits for a session that is still being made, to give it back."""
 
 _STYLES = Path(__file__).parent / "styles"
 
@@ -33,22 +44,27 @@ class DebuggerApp(App[Wish | None]):
     """The debugger on one session. Returns what became of the run: ``left``, ``killed``, or None when it had ended.
 
     Args:
-        session: The run; closed when the app is over.
+        session: The run, or what makes it, called in a thread once the first frame is painted. Closed when the app is
+            over.
         theme: A theme's name; None means ours, or the one of sixteen colours under ``NO_COLOR``.
         ascii: Whether only ASCII may be shown.
         mouse: Whether the mouse is listened to.
         clock: Seconds since the epoch.
+
+    Attributes:
+        fault: Why there is no session, when making it failed.
     """
 
     TITLE = "rlm-tui"
     CSS_PATH: ClassVar[CSSPathType | None] = [
         _STYLES / name for name in ("panes.tcss", "main.tcss", "dialogs.tcss", "edit.tcss")
     ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,Q", "quit", show=False)]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
         self,
-        session: SessionLike,
+        session: SessionLike | Callable[[], SessionLike],
         *,
         theme: str | None = None,
         ascii: bool = False,
@@ -59,23 +75,54 @@ class DebuggerApp(App[Wish | None]):
         super().__init__(ansi_color=True if plain else None)
         for ours in THEMES:
             self.register_theme(ours)
-        self.session = session
-        self.view = View(
-            None,
-            session.text,
-            glyphs=glyphs(ascii),
-            clock=clock,
-            scenario=session.scenario,
-            read_only=session.read_only,
-        )
-        past = session.events()
-        # A journal that nobody runs is read as it is folded; of one that grows, the beginning is taken at once.
-        self.bridge = Bridge(past if session.read_only else list(past))
-        self.main = MainScreen(self.view, session, self.bridge, self.request_quit)
+        self.fault: BaseException | None = None
+        self._glyphs: Glyphs = glyphs(ascii)
+        self._clock = clock
         self._mouse = mouse
-        self._into = ""
+        self._desk: Desk | None = None
+        self._make: Callable[[], SessionLike] | None = None
+        self._loader: Thread | None = None
+        if callable(session):
+            self._make = session
+        else:
+            self._desk = self._furnished(session)
         self.set_class(ascii, "-ascii")
         self.theme = theme or (ANSI_DARK.name if plain else DARK.name)
+
+    def _furnished(self, session: SessionLike) -> Desk:
+        from rlm_tui.tui.desk import Desk
+
+        return Desk(session, self._glyphs, self._clock, self.request_quit)
+
+    @property
+    def desk(self) -> Desk:
+        """The session with its view and its screen; there once it was made."""
+        assert self._desk is not None, "the session is still being made"
+        return self._desk
+
+    @property
+    def session(self) -> SessionLike:
+        """The run."""
+        return self.desk.session
+
+    @property
+    def view(self) -> View:
+        """What is selected and how it is seen."""
+        return self.desk.view
+
+    @property
+    def bridge(self) -> Bridge:
+        """What is on its way to the screen."""
+        return self.desk.bridge
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen on the run."""
+        return self.desk.main
+
+    def compose(self) -> ComposeResult:
+        """The curtain: what is seen while the session is made."""
+        yield from _curtain(self._glyphs)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our colours, also under a theme that is not ours."""
@@ -93,14 +140,46 @@ class DebuggerApp(App[Wish | None]):
         try:
             return await super().run_async(mouse=mouse and self._mouse, **options)
         finally:
-            self.session.close(1.0)
+            if self._loader is not None:
+                self._loader.join(LOADING_S)
+            if self._desk is not None:
+                self._desk.session.close(1.0)
 
     def on_mount(self) -> None:
         """Show the screen; begin when it has been painted once."""
+        if self._desk is not None:
+            self._open()
+        else:
+            self.call_after_refresh(self._load)
+
+    def _load(self) -> None:
+        self._loader = Thread(target=self._make_it, name="rlm-loader", daemon=True)
+        self._loader.start()
+
+    def _make_it(self) -> None:
+        """In the loader's thread: everything that takes time."""
+        make = self._make
+        assert make is not None
+        try:
+            self._desk = self._furnished(make())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the one who opened the screen is told
+            self.fault = error
+        if self._running:
+            self.call_from_thread(self._made)
+
+    def _made(self) -> None:
+        if self.fault is not None:
+            self.exit(None)
+        else:
+            self._open()
+
+    def _open(self) -> None:
         self.push_screen(self.main)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        from rlm_tui.tui.text import clean
+
         for notice in self.session.notices:
             self.notify(clean(notice), timeout=8.0, markup=False)
         self.session.start(self.bridge.put)
@@ -110,30 +189,18 @@ class DebuggerApp(App[Wish | None]):
     def drain(self) -> None:
         """Take what has come since the last time, and repaint once."""
         with self.batch_update():
-            taken = 0
-            for event in self.bridge.drain():
-                self.view.apply(event)
-                self._go_into(event)
-                taken += 1
-            if self.bridge.answer() + taken:
-                self.main.sync()
-
-    def _go_into(self, event: Event) -> None:
-        """After *into*, the next thing held below it is where the person wants to be."""
-        if isinstance(event, Go):
-            self._into = event.id if event.verb == "into" else ""
-        elif isinstance(event, Hold) and self._into and event.id.startswith(self._into):
-            self._into = ""
-            if event.node != self.view.node:
-                self.view.select_node(event.node)
+            self.desk.take()
 
     # Quitting ----------------------------------------------------------------------------------------------------
 
     def request_quit(self) -> None:
         """Quit; ask first when the run can still go on."""
-        if self.session.read_only or self.view.run.end is not None:
+        if self._desk is None or self._desk.over:
             self.exit(None)
-        elif not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
+            return
+        from rlm_tui.tui.screens.quit import QuitDialog
+
+        if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
             self.push_screen(QuitDialog(self.view), self._quit)
 
     def _quit(self, choice: Choice | None) -> None:
@@ -151,3 +218,8 @@ class DebuggerApp(App[Wish | None]):
     def action_help_quit(self) -> None:
         """Textual's own interrupt key asks too."""
         self.request_quit()
+
+
+def _curtain(signs: Glyphs) -> Iterator[Static]:
+    yield Static(f" {signs.live} starting ", id="starting", markup=False)
+    yield Static("loading the debugger   Q quit", id="loading", markup=False)

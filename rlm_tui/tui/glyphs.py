@@ -6,8 +6,10 @@ All are one cell wide. Kinds are written as words; only states and marks have a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rlm_tui.journal.tree import Mark, State
+if TYPE_CHECKING:
+    from rlm_tui.journal.tree import Mark, State
 
 
 @dataclass(frozen=True, slots=True)

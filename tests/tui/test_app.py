@@ -1,20 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from textual.color import Color
+from textual.pilot import Pilot
+from textual.widgets import Static
 
 from rlm_tui.journal.events import Chunk
+from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.bridge import BATCH
 from rlm_tui.tui.theme import THEMES, tokens
+from tests.runs import DEADLINE_S, watched
 from tests.tui.stage import Stage, staged
 
 IMPORTS = """
 import sys
 import rlm_tui.tui.app
-heavy = [name for name in ("litellm", "tree_sitter", "textual.widgets._text_area", "rlm_tui.llm.litellm") if name in sys.modules]
+heavy = [name for name in ("litellm", "tree_sitter", "textual.widgets._text_area", "pydantic", "rlm_tui.llm", "rlm_tui.engine", "rlm_tui.journal") if name in sys.modules]
 assert not heavy, heavy
 """
 
@@ -120,3 +128,54 @@ async def test_ascii_is_ascii_to_the_last_cell(stage: Stage) -> None:
 @staged()
 async def test_notices_are_told_once(stage: Stage) -> None:
     assert stage.said() == []
+
+
+def slowly(make: Callable[[], Any], go: threading.Event) -> Callable[[], Any]:
+    def made() -> Any:
+        assert go.wait(DEADLINE_S)
+        return make()
+
+    return made
+
+
+def test_a_session_is_made_behind_a_curtain() -> None:
+    async def play() -> None:
+        go = threading.Event()
+        with watched("needle", hold=True) as one:
+            app = DebuggerApp(slowly(lambda: one.session, go))
+            async with app.run_test(size=(80, 24)) as pilot:
+                await pilot.pause()
+                assert "starting" in str(app.query_one("#starting", Static).content)
+                go.set()
+                while not (app.screen_stack and app._desk and app.screen is app.main and app.view.run.held):
+                    await pilot.pause(0.01)
+                assert app.view.run.held["root/i1"].why == "start"
+
+    asyncio.run(play())
+
+
+def test_a_session_that_cannot_be_made_closes_the_screen_and_says_why() -> None:
+    def fails() -> Any:
+        raise OSError("no space left")
+
+    async def play() -> DebuggerApp:
+        app = DebuggerApp(fails)
+        async with app.run_test() as pilot:
+            while app.fault is None or app._running:
+                await pilot.pause(0.01)
+        return app
+
+    assert str(asyncio.run(play()).fault) == "no space left"
+
+
+def test_quitting_behind_the_curtain_gives_the_session_back() -> None:
+    go = threading.Event()
+
+    async def play(pilot: Pilot[Any]) -> None:
+        await pilot.press("Q")
+        go.set()
+
+    with watched("needle", hold=True) as one:
+        app = DebuggerApp(slowly(lambda: one.session, go))
+        assert asyncio.run(app.run_async(headless=True, auto_pilot=play)) is None
+        assert one.session.journal.closed

@@ -133,8 +133,8 @@ class MainScreen(Screen[None]):
         """Show and place the panes for the window's size."""
         size = self.view.size
         one = self.zoomed or size in ("narrow", "tiny")
-        fitting = {f"-{size}"} | ({"-one"} if one else set())
-        if fitting != self.classes & FITTING:
+        fitting = {f"-{size}", "-one"} if one else {f"-{size}"}
+        if fitting != {name for name in FITTING if self.has_class(name)}:
             # All at once: each change of a class matches every widget's styles again.
             self.remove_class(*(FITTING - fitting), update=False)
             self.add_class(*fitting, update=False)

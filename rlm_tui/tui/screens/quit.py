@@ -15,7 +15,6 @@ from rlm_tui.tui.text import count, cut, pad
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines, Target
 
-Wish = Literal["left", "killed"]
 Choice = Literal["leave", "kill", "stay"]
 
 CHOICES: tuple[tuple[Choice, str], ...] = (

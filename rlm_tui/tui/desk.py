@@ -1,0 +1,70 @@
+"""One session with its view, its bridge and its screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rlm_tui.debugger.likeness import SessionLike
+from rlm_tui.journal.events import Event, Go, Hold
+from rlm_tui.tui.bridge import Bridge
+from rlm_tui.tui.glyphs import Glyphs
+from rlm_tui.tui.screens.main import MainScreen
+from rlm_tui.tui.view import View
+
+
+class Desk:
+    """Puts a session before a person.
+
+    Args:
+        session: The run.
+        signs: The signs to draw with.
+        clock: Seconds since the epoch.
+        quit: Asks to quit.
+
+    Attributes:
+        view: What is selected; shared by every widget.
+        bridge: What is on its way from the engine's thread.
+        main: The screen.
+    """
+
+    def __init__(
+        self, session: SessionLike, signs: Glyphs, clock: Callable[[], float], quit: Callable[[], None]
+    ) -> None:
+        self.session = session
+        self.view = View(
+            None,
+            session.text,
+            glyphs=signs,
+            clock=clock,
+            scenario=session.scenario,
+            read_only=session.read_only,
+        )
+        past = session.events()
+        # A journal that nobody runs is read as it is folded; of one that grows, the beginning is taken at once.
+        self.bridge = Bridge(past if session.read_only else list(past))
+        self.main = MainScreen(self.view, session, self.bridge, quit)
+        self._into = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to ask before quitting."""
+        return self.session.read_only or self.view.run.end is not None
+
+    def take(self) -> None:
+        """Fold what has come since the last time, and repaint what it changed."""
+        taken = 0
+        for event in self.bridge.drain():
+            self.view.apply(event)
+            self._go_into(event)
+            taken += 1
+        if self.bridge.answer() + taken:
+            self.main.sync()
+
+    def _go_into(self, event: Event) -> None:
+        """After *into*, the next thing held below it is where the person wants to be."""
+        if isinstance(event, Go):
+            self._into = event.id if event.verb == "into" else ""
+        elif isinstance(event, Hold) and self._into and event.id.startswith(self._into):
+            self._into = ""
+            if event.node != self.view.node:
+                self.view.select_node(event.node)
