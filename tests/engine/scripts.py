@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from rlm_tui.engine.gate import LimitHit
 from rlm_tui.engine.runner import LocalRLMRunner, RLMRunResult
 from rlm_tui.journal.events import Event
 from rlm_tui.journal.store import Journal
@@ -95,3 +97,41 @@ def nodes(result: RLMRunResult) -> list[Node]:
 def of_kind(journal: Journal, kind: type[Event]) -> Iterator[Any]:
     """The events of one kind, oldest first."""
     return (event for event in journal.events() if isinstance(event, kind))
+
+
+CATCH = """
+def tried(ask):
+    try:
+        return ask()
+    except RuntimeError as error:
+        return [type(error).__name__, str(error)]
+"""
+"""Code that turns a failure of a call into a value."""
+
+
+class Deciding:
+    """Gates that change what passes one point."""
+
+    def __init__(self, point: str, change: Any) -> None:
+        self.point = point
+        self.change = change
+
+    async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+        return self.change(id, value) if point == self.point else value
+
+
+class Raising:
+    """Gates at which limits are raised, a few times."""
+
+    def __init__(self, name: str, *to: float) -> None:
+        self.name = name
+        self.to = list(to)
+        self.hits: list[LimitHit] = []
+        self.at: list[str] = []
+
+    async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+        if point != "limit":
+            return value
+        self.hits.append(value)
+        self.at.append(id)
+        return replace(value, raised=self.to.pop(0)) if value.name == self.name and self.to else value
