@@ -43,9 +43,9 @@ STATUSES: dict[str, tuple[int, str, str | None]] = {
     "s503": (503, "Service unavailable", None),
     "s529": (529, "Overloaded", None),
     "quota": (429, "You exceeded your current quota, please check your plan", "insufficient_quota"),
-    "context": (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", "context_length_exceeded"),  # noqa: E501
+    "context": (400, "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.", "context_length_exceeded"),
     "context-vllm": (400, "The decoder prompt (length 9000) is longer than the maximum model length of 8192.", None),
-    "filter": (400, "The response was filtered due to the prompt triggering our content_policy_violation", "content_policy_violation"),  # noqa: E501
+    "filter": (400, "The response was filtered due to the prompt triggering our content_policy_violation", "content_policy_violation"),
 }  # fmt: skip
 """Model name to status, message (``{key}`` is the key that was sent) and error code."""
 

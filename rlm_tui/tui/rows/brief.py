@@ -6,6 +6,7 @@ import difflib
 import re
 
 from rlm_tui.journal import events
+from rlm_tui.journal.events import Text
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows import status
@@ -108,9 +109,9 @@ def call(view: View, call: Call) -> tuple[str, str]:
     return f"{g.arrow} {answer}{was}", "human" if call.status == "supplied" else "ink-2"
 
 
-def observation(iteration: Iteration, held_text: str | None = None) -> str:
+def observation(iteration: Iteration, held_text: Text = "") -> str:
     """What the model was told: the one line of output, or how much it was."""
-    sent = iteration.obs if iteration.obs is not None else held_text or ""
+    sent = iteration.obs if iteration.obs is not None else held_text
     shown = _OUTPUT.search(events.head(sent, 4096))
     output = shown.group(1) if shown else events.head(sent, 4096)
     if "\n" not in output.strip() and len(output) < 80 and events.length(sent) < 1024 and output.strip():

@@ -232,7 +232,7 @@ def _call(view: View, line: Line, call: Call, held: Held | None, bright: bool, w
 def _observe(view: View, line: Line, iteration: Iteration, held: Held | None, bright: bool) -> None:
     sign = status.sign(view, "held") if held else (view.glyphs.sent, "ink-3")
     _start(line.add("   "), sign, "observe", held, bright, "ink-3")
-    line.add(brief.observation(iteration, events.head(in_hand(held, "text")) if held else None), _ink(held, "ink-2"))
+    line.add(brief.observation(iteration, in_hand(held, "text") if held else ""), _ink(held, "ink-2"))
 
 
 def _ink(held: Held | None, ink: str) -> str:
