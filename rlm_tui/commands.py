@@ -286,6 +286,7 @@ def _options(found: Settings, system_prompt: str | None) -> Options:
     )  # fmt: skip
     given = {names.get(name, name): found.values[name] for name in fields if name in found.values}
     params = {"temperature": found.get("temperature"), "max_tokens": found.get("max_tokens_per_reply")}
+    given["stream"] = not found.get("no_stream", False)
     if system_prompt is not None:
         given["system_prompt"] = system_prompt
     return Options(params={name: value for name, value in params.items() if value is not None}, **given)

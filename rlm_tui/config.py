@@ -114,6 +114,7 @@ MODEL = (
     Setting("api_base", _text, "base URL of an OpenAI-compatible server", "URL", trusted=True),
     Setting("temperature", _temperature, "sampling temperature", "T"),
     Setting("max_tokens_per_reply", _count, "tokens of one reply", "N"),
+    Setting("no_stream", _flag, "ask for whole replies, for a server that can't stream"),
 )
 PLACES = (Setting("runs_dir", Path, "where runs are kept", "DIR", trusted=True),)
 SCREEN = (

@@ -33,6 +33,7 @@ class Options:
         block_timeout_s: Seconds of computing time of one block.
         dialect: The name of the rules for prompts, parsing and finishing.
         params: Request parameters for the provider.
+        stream: Whether nodes' replies are asked for in pieces; a leaf's answer never is.
         seed: Seeds ``random`` in every REPL, together with its node's address.
         hash_seed: ``PYTHONHASHSEED`` of every REPL.
     """
@@ -57,6 +58,7 @@ class Options:
     block_timeout_s: float | None = 300.0
     dialect: str = "openenv"
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stream: bool = True
     seed: int = 0
     hash_seed: int = 0
 

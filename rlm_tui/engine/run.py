@@ -85,7 +85,7 @@ class EngineRun:
             run=run,
             effects=effects,
             seam=seam,
-            asking=Asking(effects, seam, slots, models, sub_models),
+            asking=Asking(effects, seam, slots, models, sub_models, streams=self.options.stream),
             slots=slots,
             limits=TreeLimits(self.options, run),
             options=self.options,

@@ -72,6 +72,7 @@ class Asking:
         models: From a model's name to the model; raises `UnknownModelError`.
         sub_models: The same for everything but the root's own requests, when that is another; else None.
         sleep: Waits so many seconds before a retry.
+        streams: Whether nodes' replies are asked for in pieces.
     """
 
     effects: Effects
@@ -80,6 +81,7 @@ class Asking:
     models: Callable[[str], ChatModel]
     sub_models: Callable[[str], ChatModel] | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    streams: bool = True
 
     async def ask(
         self, id: str, node: str, request: Request, before: tuple[ChatMessage, ...] = (), *, leaf: bool = False
@@ -191,7 +193,7 @@ class _One:
                 model=self.request.model,
                 params=self.request.params,
                 attempt=start.attempt,
-                stream=not self.leaf,
+                stream=self.asking.streams and not self.leaf,
                 leaf=self.leaf,
             )
         )

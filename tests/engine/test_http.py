@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,26 +38,11 @@ def policy(messages: list[dict[str, str]]) -> str:
     return said.text if isinstance(said, Said) else said
 
 
-class Whole:
-    """The same model, asked for whole answers only."""
-
-    def __init__(self, model: LiteLLMModel) -> None:
-        self.model = model
-
-    async def load(self) -> None:
-        await self.model.load()
-
-    async def stream(self, request: Any) -> Any:
-        async for part in self.model.stream(replace(request, stream=False)):
-            yield part
-
-
 def engine(server: Server, journal: Journal, name: str = NAME, *, whole: bool = False) -> EngineRun:
     data = scenario("needle").make(DEFAULT_SEED)
-    model: Any = LiteLLMModel(name, api_base=server.base_url, api_key="sk-not-a-key")
-    answers = Whole(model) if whole else model
-    options = Options(max_depth=data.limits.max_depth, params={"temperature": 0.25})
-    return EngineRun(journal, lambda _: answers, context=data.context, task=data.question, model=name, options=options)
+    model = LiteLLMModel(name, api_base=server.base_url, api_key="sk-not-a-key")
+    options = Options(max_depth=data.limits.max_depth, params={"temperature": 0.25}, stream=not whole)
+    return EngineRun(journal, lambda _: model, context=data.context, task=data.question, model=name, options=options)
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
