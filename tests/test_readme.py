@@ -1,0 +1,90 @@
+"""The README tells the truth: its commands run, its table is the registry's, its pictures are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rlm_tui.tui.actions import markdown_table
+from tests import readme
+from tests.engine.test_http import policy
+from tests.llm.server import serve
+from tests.terminal import Terminal
+from tests.test_cli import place, rlm, runs_of
+
+__all__ = ["place"]
+OURS = [line for line in readme.commands() if line.startswith("rlm-tui ")]
+INSTALLING = [line for line in readme.commands() if not line.startswith("rlm-tui ")]
+
+
+def test_the_two_first_commands_are_those_that_ci_runs() -> None:
+    assert INSTALLING[0] == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/rlm-tui demo"
+    assert INSTALLING[1] == "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    assert len(INSTALLING) == 2
+    ci = (readme.ROOT / ".ci" / "run").read_text()
+    assert "tests.readme" in ci
+    assert "README.md" in ci
+
+
+@pytest.mark.parametrize("line", [line for line in OURS if "--headless" in line or line.endswith(("--list", " runs"))])
+def test_commands_without_a_screen_run(place: dict[str, str], line: str) -> None:
+    assert rlm(place, *shlex.split(line)[1:]).returncode == 0
+
+
+@pytest.mark.parametrize("line", [line for line in OURS if line.startswith("rlm-tui demo") and "--hold" in line])
+def test_demos_with_a_screen_come_up(place: dict[str, str], line: str) -> None:
+    with Terminal("-m", "rlm_tui.cli", *shlex.split(line)[1:], env=place) as terminal:
+        terminal.until("held before a request")
+
+
+def test_a_run_is_opened(place: dict[str, str]) -> None:
+    assert "rlm-tui open RUN" in OURS
+    rlm(place, "demo", "needle", "--headless")
+    with Terminal("-m", "rlm_tui.cli", "open", runs_of(place)[0].name, env=place) as terminal:
+        terminal.until("answered")
+
+
+@pytest.mark.xdist_group("litellm")
+@pytest.mark.parametrize("line", [line for line in OURS if line.startswith("rlm-tui run ")])
+def test_runs_on_a_model_run(place: dict[str, str], tmp_path: Path, line: str) -> None:
+    (tmp_path / "tickets.txt").write_text("#0001 refund promised\n")
+    (tmp_path / "log.txt").write_text("nothing happened\n")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "retry.py").write_text("DELAY = 1\n")
+    with serve(policy) as server:
+        args = [server.base_url if word.startswith("http://127.0.0.1") else word for word in shlex.split(line)[1:]]
+        env = place | {"RLM_TUI_API_BASE": server.base_url, "OPENAI_API_KEY": "sk-none"}
+        done = rlm(env, *args, "--headless", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "does not know" in done.stdout or "script" in done.stdout
+
+
+def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = readme.blocks("python")
+
+    def chat_fn(messages: list[dict[str, str]], model: str | None) -> str:
+        return "```repl\nFINAL(context.count('refund'))\n```"
+
+    exec(compile(example, "README.md", "exec"), {"chat_fn": chat_fn, "context": "refund, refund"})
+    assert capsys.readouterr().out.startswith("2 Node(")
+
+
+def test_the_table_of_keys_is_the_registrys() -> None:
+    found = re.search(r"<!-- keys -->\n(.*?)<!-- /keys -->", readme.TEXT, re.DOTALL)
+    assert found is not None
+    assert found.group(1).strip() == markdown_table().strip()
+
+
+def test_every_picture_and_page_it_names_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme.TEXT):
+        assert (readme.ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_documents_name_files_that_are_there(name: str) -> None:
+    text = (readme.ROOT / name).read_text()
+    for path in re.findall(r"`((?:rlm_tui|tests|screenshots|\.ci)/[\w./]*)`", text):
+        assert (readme.ROOT / path).exists(), path
