@@ -63,21 +63,22 @@ def _whole(text: str, least: int) -> int:
     return number
 
 
-def _amount(text: str) -> float:
+def _number(text: str) -> float:
     try:
-        number = float(text)
+        return float(text)
     except ValueError:
         raise ValueError(f"must be a number, not {text!r}") from None
+
+
+def _amount(text: str) -> float:
+    number = _number(text)
     if not 0 < number < float("inf"):
         raise ValueError(f"must be more than 0, not {text}")
     return number
 
 
 def _temperature(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(f"must be a number, not {text!r}") from None
+    number = _number(text)
     if not 0 <= number <= 2:
         raise ValueError(f"must be between 0 and 2, not {text}")
     return number

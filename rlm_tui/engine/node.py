@@ -64,12 +64,15 @@ class Node:
     """The messages of the request before."""
     _body: asyncio.Task[Ending] | None = None
     _stop: Stop | None = None
+    _in_time: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set while a time limit is in a gate's hand: nothing more is begun until that is decided."""
     _side: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     def __post_init__(self) -> None:
         self.clock = WorkClock(self.parent.clock if self.parent else None, worked=self.shared.worked(self.spec.id))
         self.limits = NodeLimits(self.shared.child_options if self.parent else self.shared.options)
         self.blocks = Blocks(self.shared, self.spec, self.clock, self.child)
+        self._in_time.set()
 
     # Its life -----------------------------------------------------------------------------------------------------
 
@@ -160,10 +163,12 @@ class Node:
         while True:
             await self.clock.reach(limit)
             hit = LimitHit(name, self.clock.elapsed, limit, "node")
+            self._in_time.clear()
             hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
             if hit.raised is None:
                 return self.stop(OverTime(hit))
             limit = hit.raised
+            self._in_time.set()
 
     async def _end(self, ending: Ending) -> NodeEnd:
         shared, id = self.shared, self.spec.id
@@ -209,6 +214,7 @@ class Node:
 
     async def _hit(self) -> LimitHit | None:
         """The limit that the next iteration would exceed, if it is let apply."""
+        await self._in_time.wait()
         remembered = self._remembers(address.iteration(self.spec.id, self.done + 1)) or self._remembers(
             f"{self.spec.id}/default"
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rlm_tui.demo.catalogue import model_for
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.run import EngineRun
@@ -19,8 +20,9 @@ from rlm_tui.engine.runner import LocalRLMRunner, RLMRunResult
 from rlm_tui.journal.events import CallEnd, ExecEnd, LlmEnd, NodeEnd, RunEnd
 from rlm_tui.journal.store import Journal
 from rlm_tui.llm.callable import CallableModel
+from rlm_tui.llm.pace import Pace
 from tests.engine.scripts import Chat, Raising, calls, nodes, observation, of_kind, play, repl
-from tests.runs import DEADLINE_S, done, running
+from tests.runs import DEADLINE_S, done, refused, running
 
 
 class Clocks:
@@ -204,6 +206,23 @@ def test_s20_the_clock_stands_while_a_person_holds_the_run() -> None:
         assert clock.elapsed == before
         done(one.session.release("root"))
         one.ended()
+
+
+def test_nothing_more_is_asked_while_a_time_limit_is_held_and_raising_it_goes_on() -> None:
+    with running("needle", max_timeout=0.02, model=model_for("needle", Pace(20_000))) as one:
+        held = one.held("limit")
+        asked = lambda run: [a for i in run.iterations.values() for a in i.attempts]  # noqa: E731
+        one.until(
+            lambda run: all(a.ended for a in asked(run)) and run.nodes["root"].state == "held", "the act in flight"
+        )
+        before = len(asked(one.run))
+        assert before < 4
+        assert refused(one.session.edit(held.id, "limit", {"name": "max_timeout", "to": 0.001}))
+        done(one.session.edit(held.id, "limit", {"name": "max_timeout", "to": 600}))
+        assert len(asked(one.run)) == before
+        done(one.session.release(held.id))
+        one.ended()
+        assert one.session.text(one.run.end.value) == one.data.oracle
 
 
 def test_a_node_below_stops_the_clocks_above_and_gives_its_seats_back() -> None:
