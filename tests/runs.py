@@ -19,6 +19,7 @@ from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.journal.tree import Held
 from rlm_tui.llm.base import ChatModel
+from rlm_tui.llm.pace import Pace
 
 DEADLINE_S = 20.0
 """Long enough for any state on a busy machine; a test that meets it has failed."""
@@ -86,13 +87,14 @@ def watched(
     runs: Path | None = None,
     model: ChatModel | None = None,
     data: Data | None = None,
+    pace: Pace | None = None,
     **options: Any,
 ) -> Iterator[Watched]:
     """A session on a scenario, not started yet; closed at the end. ``options`` are `Options`'."""
     data = data or scenario(name).make(seed)
     journal = Journal.memory() if runs is None else Journal.create(runs)
     chosen = Options(**{"max_depth": data.limits.max_depth, "max_iterations": data.limits.max_iterations} | options)
-    answers = model or model_for(name)
+    answers = model or model_for(name, pace)
     session = Session(
         journal,
         lambda gates: EngineRun(
@@ -106,6 +108,7 @@ def watched(
         ),
         hold=hold,
         scenario=name,
+        pace=pace,
     )
     try:
         yield Watched(session, data)

@@ -106,8 +106,13 @@ class SessionLike(Protocol):
         """Decide a node's answer, in any phase."""
         ...
 
-    def set_pace(self, speed: str) -> Refusal:
-        """Change how fast a scripted model speaks."""
+    @property
+    def paced(self) -> bool:
+        """Whether a scripted model speaks, at a pace that can be changed."""
+        ...
+
+    def change_pace(self, *, faster: bool) -> str:
+        """Let a scripted model speak one pace faster or slower; the name of the pace that holds now."""
         ...
 
     def leave(self) -> None:

@@ -164,9 +164,14 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
-    def set_pace(self, speed: str) -> Refusal:
-        """Refused."""
-        return READ_ONLY
+    @property
+    def paced(self) -> bool:
+        """Nobody speaks here."""
+        return False
+
+    def change_pace(self, *, faster: bool) -> str:
+        """Nobody speaks here."""
+        return ""
 
     # Ending -------------------------------------------------------------------------------------------------------
 

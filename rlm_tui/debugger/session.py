@@ -22,8 +22,8 @@ KILL_S = 4.0
 class Pace(Protocol):
     """How fast a scripted model speaks."""
 
-    def set(self, speed: str) -> None:
-        """Change it; raises ValueError with one line for a speed there is not."""
+    def shift(self, *, faster: bool) -> str:
+        """Go one pace up or down; the name of the one that holds now."""
         ...
 
 
@@ -161,15 +161,14 @@ class Session:
         """
         return self._submit(self._verbs.force_final(node, text, var))
 
-    def set_pace(self, speed: str) -> Refusal:
-        """Change how fast a scripted model speaks."""
-        if self._pace is None:
-            return "Only a scripted model has a pace."
-        try:
-            self._pace.set(speed)
-        except ValueError as error:
-            return str(error)
-        return None
+    @property
+    def paced(self) -> bool:
+        """Whether a scripted model speaks, at a pace that can be changed."""
+        return self._pace is not None
+
+    def change_pace(self, *, faster: bool) -> str:
+        """Let a scripted model speak one pace faster or slower; the name of the pace that holds now."""
+        return self._pace.shift(faster=faster) if self._pace is not None else ""
 
     # Ending -------------------------------------------------------------------------------------------------------
 

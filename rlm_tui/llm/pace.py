@@ -35,6 +35,23 @@ class Pace:
         """
         self._speed = _speed(speed)
 
+    def shift(self, *, faster: bool) -> str:
+        """Go one named pace up or down, and stay at the last one.
+
+        Returns:
+            The name of the pace that holds now.
+        """
+        order = sorted(PACES, key=lambda name: _rank(PACES[name]))
+        now = _rank(self._speed)
+        beyond = [name for name in order if (_rank(PACES[name]) > now if faster else _rank(PACES[name]) < now)]
+        name = (beyond[0] if faster else beyond[-1]) if beyond else order[-1 if faster else 0]
+        self.set(name)
+        return name
+
+
+def _rank(speed: float | None) -> float:
+    return math.inf if speed is None else speed
+
 
 def _speed(speed: str | float) -> float | None:
     if isinstance(speed, str) and speed in PACES:

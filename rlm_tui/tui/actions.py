@@ -193,6 +193,10 @@ def _copy(view: View, session: SessionLike) -> str | None:
     return None if view.run.root is not None else "There is nothing to copy yet."
 
 
+def _paced(view: View, session: SessionLike) -> str | None:
+    return _live(view, session) or (None if session.paced else "Only a scripted model has a pace.")
+
+
 def _parent(view: View, session: SessionLike) -> str | None:
     return "This is the root." if view.parent_node() is None else None
 
@@ -261,6 +265,8 @@ ACTIONS: tuple[Action, ...] = (
            "run", _live, decides=True),
     Action("release_all", ("A",), "release all", "Release everything that is held, in every node.",
            "run", _release_all, lambda v, s: s.release_all(), _release_all_name, decides=True),
+    Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", _paced),
+    Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", _paced),
     Action("next_held", ("h",), "next held", "Go to the next thing that is held.", "look", _next_held),
     Action("parent", ("u",), "parent", "Go up to the node that asked.", "look", _parent),
     Action("child", ("d",), "child", "Go down into the call.", "look", _child),

@@ -202,7 +202,8 @@ def test_what_cannot_be_done_is_refused_in_words() -> None:
         for (verb, at), words in ILLEGAL.items():
             assert refused(getattr(run.session, verb)(at)) == words, (verb, at)
         assert len(run.events) == before
-        assert run.session.set_pace("fast") == "Only a scripted model has a pace."
+        assert not run.session.paced
+        assert run.session.change_pace(faster=True) == ""
         done(run.session.release_all())
         run.ended()
         for verb in ("step", "next", "pause"):

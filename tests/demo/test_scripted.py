@@ -199,3 +199,14 @@ def test_no_history_makes_a_conversation_fail():
         one = conversation(*messages)
         assert [seen.output for seen in one.seen()]
         assert one.is_node is False and one.opening is not None and one.prompt is not None
+
+
+def test_a_pace_shifts_by_name_and_stays_at_the_ends() -> None:
+    pace = Pace("normal")
+    assert [pace.shift(faster=True) for _ in range(3)] == ["fast", "instant", "instant"]
+    assert [pace.shift(faster=False) for _ in range(4)] == ["fast", "normal", "slow", "slow"]
+    assert pace.speed == PACES["slow"]
+    between = Pace(1000)
+    assert between.shift(faster=True) == "fast"
+    between.set(1000)
+    assert between.shift(faster=False) == "normal"

@@ -127,7 +127,7 @@ async def edited(stage: Stage) -> None:
     held = stage.view.held_here()
     assert held is not None
     code = stage.session.text(stage.run.blocks[held.id].code)
-    await type_code(stage, code.replace("max(values)", "max(values) + 4.2"))
+    await type_code(stage, code.replace("max(values)", "max(values) + 4"))
     await stage.press("ctrl+s")
     await stage.until(lambda: stage.app.screen is stage.main and "edited" in stage.bar, "the edit")
 

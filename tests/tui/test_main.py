@@ -8,6 +8,7 @@ from textual.widgets import TextArea
 from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import Edit, Go
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
+from rlm_tui.llm.pace import PACES, Pace
 from rlm_tui.tui.screens.main import PANES, trajectory_width
 from rlm_tui.tui.view import size_for
 from rlm_tui.tui.widgets.calls import CallTree
@@ -321,3 +322,18 @@ async def test_what_can_be_clicked_does_what_its_key_does(stage: Stage) -> None:
 @pytest.mark.parametrize(("cells", "width"), [(140, 56), (160, 56), (180, 66), (240, 72)])
 def test_the_trajectory_grows_to_a_limit(cells: int, width: int) -> None:
     assert trajectory_width(cells) == width
+
+
+def test_a_scripted_models_pace_is_changed_by_keys() -> None:
+    pace = Pace("fast")
+
+    @staged(name="needle", pace=pace)
+    async def play(stage: Stage) -> None:
+        await stage.ready("llm")
+        await stage.press("less_than_sign")
+        await stage.until(lambda: "Pace: normal." in stage.text + " ".join(stage.said()), "the words")
+        assert pace.speed == PACES["normal"]
+        await stage.press("greater_than_sign")
+        assert pace.speed == PACES["fast"]
+
+    play()

@@ -323,6 +323,14 @@ class MainScreen(Screen[None]):
         self.zoomed = not self.zoomed
         self.show_pane(self.pane)
 
+    def do_slower(self) -> None:
+        """The scripted model's next lower pace."""
+        self.say(f"Pace: {self.session.change_pace(faster=False)}.")
+
+    def do_faster(self) -> None:
+        """The scripted model's next higher pace."""
+        self.say(f"Pace: {self.session.change_pace(faster=True)}.")
+
     def do_copy(self) -> None:
         """The selected thing's whole text to the clipboard."""
         self.copy(self.view.copy_text())
