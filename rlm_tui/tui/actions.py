@@ -321,6 +321,8 @@ def footer(view: View, session: SessionLike) -> list[Action]:
     ids: Iterable[str] = FOOTER
     if view.held_here() is None and not session.read_only and view.run.end is None:
         ids = FOOTER if session.wants(node_of(view)) else (*FOOTER_RUNNING, *FOOTER)
+        # Somebody waits elsewhere: the way there comes before everything.
+        ids = ("next_held", *(id for id in ids if id != "next_held"))
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
     return [BY_ID[id] for id in ids if legal(BY_ID[id], view, session)]

@@ -74,7 +74,8 @@ def where(held: Held) -> str:
         case "error":
             return "at an error"
         case "limit":
-            return "at a limit"
+            # Which one: a narrow window has no room for the sentence that tells it.
+            return f"at the limit {_plain(held.value.get('name'))}"
 
 
 def joined(glyphs: Glyphs, *parts: str) -> str:
@@ -99,9 +100,15 @@ def is_edited(run: Run, held: Held) -> bool:
     return bool(found) and found[-1].value != found[0].was
 
 
+RAISED = "go on"
+"""What releasing does at a limit that was raised."""
+
+
 def release_word(run: Run, held: Held) -> str:
     """What the key that releases does here, as its label."""
     word = RELEASE[held.point]
+    if held.point == "limit" and is_edited(run, held):
+        return RAISED
     return f"{word} edited" if held.point == "block" and is_edited(run, held) else word
 
 

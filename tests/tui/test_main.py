@@ -158,6 +158,7 @@ async def test_what_failed_is_held_and_tried_again(stage: Stage) -> None:
 @staged(hold=False, max_iterations=1)
 async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
     await stage.ready("limit")
+    assert "held at the limit max_iterations" in stage.bar
     assert "max_iterations: 1 of 1 used" in stage.bar
     assert " a let it end " in stage.bar
     await stage.press("e")
@@ -166,7 +167,9 @@ async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
     assert "A limit is a number." in stage.text
     editor = stage.app.screen.query_one(TextArea)
     editor.text = "9"
-    await stage.press("ctrl+r")
+    await stage.press("ctrl+s")
+    await stage.until(lambda: " a go on " in stage.bar, "what releasing does now")
+    await stage.press("a")
     await stage.until(lambda: "root/i2" in stage.run.iterations, "another iteration")
     raised = [event for event in stage.session.events() if isinstance(event, Edit)]
     assert [(edit.field, edit.value) for edit in raised] == [("limit", {"name": "max_iterations", "to": 9.0})]

@@ -180,7 +180,8 @@ class EditScreen(Screen[bool]):
         return words.joined(self._view.glyphs, "edit " + name, words.i_k(self._held), label)
 
     def _keys(self) -> list[Pair]:
-        run = words.release_word(self._view.run, self._held)
+        # A limit that is raised here does not end anything.
+        run = words.RAISED if self._form.field == "limit" else words.release_word(self._view.run, self._held)
         return [
             ("ctrl+s", "apply", "apply"),
             ("ctrl+r", f"apply and {run}", "apply_and_release"),
