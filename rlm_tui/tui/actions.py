@@ -153,9 +153,7 @@ def _edit(view: View, session: SessionLike) -> str | None:
     if why := _held(view, session):
         return why if view.held_here() or not why.startswith("Nothing is held.") else _NOT_HELD
     held = view.held_here()
-    if held is None or held.point == "error":
-        return "An error is not edited: r tries again, a lets it fail."
-    return None
+    return None if held is not None else _NOT_HELD
 
 
 _NOT_HELD = "Only what is held can be edited. s or p stops this node at its next pause point."
@@ -227,6 +225,11 @@ def _release_name(view: View) -> str:
     return release_word(view.run, held) if held is not None else "release"
 
 
+def _retry_name(view: View) -> str:
+    held = view.held_here()
+    return "retry edited" if held is not None and held.point == "error" and is_edited(view.run, held) else "retry"
+
+
 def _copy_name(view: View) -> str:
     item = view.item or ""
     if item.endswith(ANSWER):
@@ -238,6 +241,10 @@ def _copy_name(view: View) -> str:
     return "copy reply" if item in view.run.iterations else "copy"
 
 
+def _follow_name(view: View) -> str:
+    return "stop following" if view.follow else "follow"
+
+
 def _release_all_name(view: View) -> str:
     return f"release all {len(view.run.held)}" if len(view.run.held) > 1 else "release all"
 
@@ -246,8 +253,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("release", ("a", "c", "f5"), "release", "Hand the held value on as it is now: send, run, accept.",
            "decide", _held, lambda v, s: s.release(target(v)), _release_name, decides=True),
     Action("retry", ("r",), "retry", "Try again what failed.",
-           "decide", _retry, lambda v, s: s.retry(target(v)), decides=True),
-    Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation.",
+           "decide", _retry, lambda v, s: s.retry(target(v)), _retry_name, decides=True),
+    Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
            "decide", _edit, decides=True),
     Action("revert", ("V",), "revert", "Back to what was held, before your edits.",
            "decide", _revert, lambda v, s: s.revert(target(v)), decides=True),
@@ -279,7 +286,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("inspector", ("3",), "inspector", "The selected thing, whole.", "look", _any),
     Action("tab_back", ("left",), "tab back", "The inspector's tab to the left.", "look", _any),
     Action("tab", ("right",), "tab", "The inspector's tab to the right.", "look", _any),
-    Action("follow", ("F",), "follow", "Keep the newest thing of this node selected.", "look", _any),
+    Action("follow", ("F",), "follow", "Keep the newest thing of this node selected, or stop doing so.", "look", _any,
+           names=_follow_name),
     Action("zoom", ("z",), "zoom", "One pane on the whole screen, and back.", "look", _any),
     Action("copy", ("y",), "copy", "Copy the whole text of what is selected.", "look", _copy, names=_copy_name),
     Action("commands", ("colon", "ctrl+p"), "commands", "Everything that can be done now, by name.", "app", _any),
@@ -325,7 +333,8 @@ def footer(view: View, session: SessionLike) -> list[Action]:
         ids = ("next_held", *(id for id in ids if id != "next_held"))
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
-    return [BY_ID[id] for id in ids if legal(BY_ID[id], view, session)]
+    found = [BY_ID[id] for id in ids if legal(BY_ID[id], view, session)]
+    return [action for action in found if action.id != "follow" or not view.follow]
 
 
 def markdown_table() -> str:

@@ -60,6 +60,9 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "reply": ("reply", "text"), "block": ("code", "code"), "call": ("prompt", "prompt"),
     "return": ("answer", "text"), "observe": ("obs", "text"), "final": ("final", "text"),
 }  # fmt: skip
+_FAILED = {"code": "block", "prompt": "call"}
+"""What is edited of something that failed, as at the point where it first was held."""
+
 _LANGUAGES: dict[str, Language] = {"block": "python", "reply": "markdown"}
 
 
@@ -73,18 +76,19 @@ def form(held: Held, value: Mapping[str, Any]) -> Form | None:
     Returns:
         None when there is nothing to edit at that point.
     """
-    if held.point == "llm":
+    if held.point == "llm" or (held.point == "error" and "messages" in value):
         messages = [{"role": str(m["role"]), "content": str(m["content"])} for m in value.get("messages", ())]
         rule = ruler([message["content"] for message in messages])
         return Form("messages", write_messages(messages, rule), messages, "markdown", rule)
     if held.point == "limit":
         limit = value.get("limit", 0)
         return Form("limit", f"{limit:g}", limit, name=str(value.get("name", "")))
-    if held.point not in _FIELDS:
+    point = _FAILED.get(next((key for key in _FAILED if key in value), "")) if held.point == "error" else held.point
+    if point not in _FIELDS:
         return None
-    field, key = _FIELDS[held.point]
+    field, key = _FIELDS[point]
     text = str(value.get(key, ""))
-    return Form(field, text, text, _LANGUAGES.get(held.point, ""))
+    return Form(field, text, text, _LANGUAGES.get(point, ""))
 
 
 def ruler(contents: Sequence[str]) -> str:

@@ -217,6 +217,11 @@ class View:
         asked = self._about_to_ask(held.id) if held is not None and held.node == node.id else None
         return [*found, asked] if asked is not None else found
 
+    def about_to_ask(self, iteration: Iteration) -> bool:
+        """Whether an iteration's request is held, not sent yet."""
+        held = self.run.held.get(iteration.id)
+        return held is not None and held.point == "llm"
+
     def _about_to_ask(self, id: str) -> Iteration | None:
         """The iteration of a held request that the journal knows nothing else of yet."""
         held = self.run.held.get(id)

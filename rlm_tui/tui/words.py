@@ -109,6 +109,8 @@ def release_word(run: Run, held: Held) -> str:
     word = RELEASE[held.point]
     if held.point == "limit" and is_edited(run, held):
         return RAISED
+    if held.point == "error" and any(edited.field == "answer" for edited in edits_of(run, held)):
+        return RELEASE["return"]
     return f"{word} edited" if held.point == "block" and is_edited(run, held) else word
 
 
@@ -141,13 +143,24 @@ def current(view: View, held: Held) -> dict[str, Any]:
         view: For the run and for texts kept elsewhere.
         held: What is held.
     """
-    value = dict(held.value)
+    value = dict(held.value) | (_asked(view.run, held) if held.point == "error" else {})
     for edited in edits_of(view.run, held):
         if key := _KEYS.get(edited.field):
             value[key] = edited.value
         elif edited.field == "final":
             value.update(cast(dict[str, Any], edited.value))
     return {key: _whole(view, item) for key, item in value.items()}
+
+
+def _asked(run: Run, held: Held) -> dict[str, Any]:
+    """What failed, and is asked for again by a retry: a block's code, a leaf's prompt, a node's messages."""
+    if (block := run.blocks.get(held.id)) is not None:
+        return {"code": block.code}
+    owner = run.calls.get(held.id) or run.iterations.get(held.id)
+    if owner is None or not owner.attempts:
+        return {}
+    messages = owner.attempts[-1].messages()
+    return {"prompt": messages[-1].content} if held.id in run.calls else {"messages": messages}
 
 
 def _whole(view: View, value: Any) -> Any:

@@ -9,6 +9,7 @@ from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import Edit, Go
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.pace import PACES, Pace
+from rlm_tui.tui.screens.edit import Editor, EditScreen
 from rlm_tui.tui.screens.main import PANES, trajectory_width
 from rlm_tui.tui.view import size_for
 from rlm_tui.tui.widgets.calls import CallTree
@@ -147,12 +148,63 @@ async def test_what_failed_is_held_and_tried_again(stage: Stage) -> None:
     assert "held at an error" in stage.bar
     assert "no key for this model" in stage.bar
     assert stage.bar.splitlines()[-1].startswith("▌    r retry    a let it fail")
-    await stage.press("e")
-    assert "An error is not edited" in stage.bar
     await stage.verb("r")
     await stage.until(lambda: stage.run.end is not None, "the end")
     assert verbs(stage) == ["retry"]
     assert stage.run.root is not None and stage.run.root.state == "answered"
+
+
+@staged(hold=False, model=Failing())
+async def test_a_request_that_failed_is_changed_and_asked_again(stage: Stage) -> None:
+    await stage.ready("error")
+    await stage.press("e")
+    await stage.until(lambda: isinstance(stage.app.screen, EditScreen), "the editor")
+    assert "ctrl+r apply and retry" in stage.text
+    editor = stage.app.screen.query_one(Editor)
+    asked = "Who calibrated the anemometer with the strongest gust"
+    editor.text = editor.text.replace(asked, f"As short as you can: {asked}")
+    await stage.press("ctrl+s")
+    await stage.until(lambda: "r retry edited" in stage.bar, "the edit")
+    assert "the request as you changed it" in stage.text
+    await stage.press("3", "z", "right", "right", "end")
+    await stage.until(lambda: "As short as you can" in stage.text, "the messages as they will be sent")
+    await stage.verb("r")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    sent = stage.run.iterations["root/i1"].attempts[-1].messages()
+    assert "As short as you can" in stage.session.text(sent[-1].content)
+    assert stage.run.root is not None and stage.run.root.state == "answered"
+
+
+class FailingLeaf:
+    """Refuses a leaf's first request, plays the scenario from then on."""
+
+    def __init__(self) -> None:
+        self._inner = model_for("multi-hop")
+        self.refused = False
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+        if not self.refused and request.messages[-1]["content"].startswith("Who designed"):
+            self.refused = True
+            raise ModelError("filter", "the provider will not answer this")
+        async for piece in self._inner.stream(request):
+            yield piece
+
+
+@staged(hold=False, model=FailingLeaf())
+async def test_the_prompt_of_a_leaf_that_failed_is_changed_and_asked_again(stage: Stage) -> None:
+    await stage.until(lambda: stage.run.held, "the error")
+    await stage.press("h")
+    await stage.ready("error")
+    await stage.press("e")
+    await stage.until(lambda: "edit the prompt" in stage.text, "the editor")
+    editor = stage.app.screen.query_one(Editor)
+    editor.text = "Please: " + editor.text
+    await stage.press("ctrl+r")
+    await stage.until(lambda: stage.run.end is not None, "the end")
+    (edit,) = stage.run.edits
+    assert edit.field == "prompt" and edit.value == "Please: " + str(edit.was)
+    (leaf,) = [call for call in stage.run.calls.values() if call.id == edit.id]
+    assert [attempt.status for attempt in leaf.attempts] == ["error", "ok"]
 
 
 @staged(hold=False, max_iterations=1)

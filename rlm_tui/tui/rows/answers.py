@@ -14,6 +14,9 @@ from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View, in_hand
 
+_FIELDS = {"obs": "observation", "params": "parameters"}
+"""Fields of edits whose names are no words."""
+
 MOST = 5
 """Edits that an answer names."""
 
@@ -126,7 +129,9 @@ def rests_on(view: View, node: Node) -> list[str]:
         owner = address.node_of(edit.id)
         rest = edit.id[len(owner) :].strip("/").replace("/b", f" {view.glyphs.sent} block ")
         where = f"{view.label(owner)} {view.glyphs.sent} {rest}" if rest else view.label(owner)
-        said.append(f"your edit of {where}" + ("" if edit.field == "code" else f", {edit.field}"))
+        said.append(
+            f"your edit of {where}" + ("" if edit.field == "code" else f", {_FIELDS.get(edit.field, edit.field)}")
+        )
     if len(edits) > MOST:
         said.append(f"{len(edits) - MOST:,} more")
     return said

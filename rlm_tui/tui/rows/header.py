@@ -184,7 +184,9 @@ def item_title(view: View) -> str:
         return f"answer of {view.label(item.removesuffix(ANSWER))}"
     if isinstance(thing, Iteration):
         name = f"i{thing.k}" if thing.k else "the default answer"
-        return f"observation of {name}" if item.endswith(OBS) else f"reply of {name}"
+        if item.endswith(OBS):
+            return f"observation of {name}"
+        return f"{'request' if view.about_to_ask(thing) else 'reply'} of {name}"
     if isinstance(thing, Block):
         iteration = view.iteration_of(thing.id)
         return f"block {thing.j}" + (f" of i{iteration.k}" if iteration else "")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from rlm_tui.journal import events
 from rlm_tui.journal.events import Message
-from rlm_tui.journal.tree import Attempt, Call, Held, Iteration, Node
+from rlm_tui.journal.tree import Attempt, Call, Edited, Held, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows.code import difference
 from rlm_tui.tui.rows.layout import Layout, sentence
@@ -60,6 +60,9 @@ def _of_iteration(view: View, iteration: Iteration) -> Sent | None:
     if not iteration.attempts:
         return None
     found = _of(view, iteration.attempts[-1])
+    if held is not None and held.point == "error" and (edits := _edits(view, held)):
+        # What failed is kept; a retry sends what a person made of it.
+        return Sent(messages_of(edits[-1].value), found.new, found.messages, by_hand)
     return Sent(found.messages, found.new, found.was, by_hand)
 
 
@@ -68,8 +71,12 @@ def _of(view: View, attempt: Attempt) -> Sent:
     return Sent(attempt.messages(), attempt.base, messages_of(edit.was) if edit and edit.was else None)
 
 
+def _edits(view: View, held: Held) -> list[Edited]:
+    return [e for e in view.run.edits if e.id == held.id and e.field == "messages" and e.t >= held.since]
+
+
 def _in_hand(view: View, held: Held, kept: int) -> Sent:
-    edits = [e for e in view.run.edits if e.id == held.id and e.field == "messages" and e.t >= held.since]
+    edits = _edits(view, held)
     first = messages_of(held.value.get("messages"))
     if not edits:
         return Sent(first, min(kept, len(first)))

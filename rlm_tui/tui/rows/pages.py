@@ -61,8 +61,7 @@ def _first(view: View, thing: Node | Call | Iteration | Block | None) -> str:
         case Block():
             return "Code"
         case Iteration():
-            held = view.run.held.get(thing.id)
-            return "Request" if held is not None and held.point == "llm" else "Reply"
+            return "Request" if view.about_to_ask(thing) else "Reply"
         case Call():
             return "Call"
         case _:

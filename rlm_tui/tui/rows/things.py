@@ -62,7 +62,7 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
     if held is not None and held.point == "llm":
         return _request(view, layout, held, width)
     if held is not None and held.point == "error":
-        return _failure(held, width)
+        return _failure(view, held, width)
     if last is not None and last.ended is None:
         who = view.label(iteration.node.id)
         if last.stream:
@@ -125,11 +125,12 @@ def _request(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
     return [*pairs([(name, text.clean(says)) for name, says in rows], width), Line(), *lines[start:]]
 
 
-def _failure(held: Held, width: int) -> list[Line]:
+def _failure(view: View, held: Held, width: int) -> list[Line]:
     value = held.value
-    rows = pairs(
-        [("went wrong", text.clean(str(value.get("kind", "")))), ("attempt", str(value.get("attempt", 1)))], width
-    )
+    said = [("went wrong", text.clean(str(value.get("kind", "")))), ("attempt", str(value.get("attempt", 1)))]
+    if last_edit(view, held.id, "messages", held) is not None:
+        said.append(("next", f"{view.glyphs.human} the request as you changed it, see Messages"))
+    rows = pairs(said, width)
     said = text.lay_out(str(value.get("message", "")), width - 2)
     return [*rows, Line(), *(Line().add(" " + line, "error") for line in said)]
 

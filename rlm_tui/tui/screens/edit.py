@@ -182,6 +182,8 @@ class EditScreen(Screen[bool]):
     def _keys(self) -> list[Pair]:
         # A limit that is raised here does not end anything.
         run = words.RAISED if self._form.field == "limit" else words.release_word(self._view.run, self._held)
+        if self._held.point == "error":
+            run = "retry"
         return [
             ("ctrl+s", "apply", "apply"),
             ("ctrl+r", f"apply and {run}", "apply_and_release"),
@@ -247,7 +249,9 @@ class EditScreen(Screen[bool]):
 
     def _done(self, release: bool) -> None:
         if release:
-            self._bridge.ask(self._session.release(self._held.id), self._released)
+            # What failed and was changed is asked for again.
+            verb = self._session.retry if self._held.point == "error" else self._session.release
+            self._bridge.ask(verb(self._held.id), self._released)
         if self.is_current:
             self.dismiss(True)
 
