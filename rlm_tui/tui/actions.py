@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rlm_tui.journal import address
+from rlm_tui.tui.copied import copies_output
 from rlm_tui.tui.view import ANSWER, OBS, View
-from rlm_tui.tui.words import is_edited, release_word
+from rlm_tui.tui.words import ends_here, is_edited, release_word
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
@@ -80,6 +81,9 @@ def shown(key: str) -> str:
 # When is it legal? -----------------------------------------------------------------------------------------------
 
 
+READ_ONLY = "This run is read-only: it can be looked at, not changed."
+
+
 def node_of(view: View) -> str:
     """The RLM node that a verb acts on: the one that waits for the held value, else the one in view."""
     held = view.held_here()
@@ -95,7 +99,7 @@ def _any(view: View, session: SessionLike) -> str | None:
 
 def _live(view: View, session: SessionLike) -> str | None:
     if session.read_only:
-        return "This run is read-only: nothing runs it."
+        return READ_ONLY
     if view.run.end is not None:
         return "The run has ended."
     node = view.run.nodes.get(node_of(view))
@@ -109,7 +113,7 @@ def _held(view: View, session: SessionLike) -> str | None:
     if why is not None:
         return why
     if session.read_only:
-        return "This run is read-only: nothing runs it."
+        return READ_ONLY
     if view.held_here() is not None:
         return None
     if view.run.held:
@@ -120,6 +124,10 @@ def _held(view: View, session: SessionLike) -> str | None:
 def _idle(view: View, session: SessionLike) -> str | None:
     if why := _live(view, session):
         return why
+    held = view.held_here()
+    if held is not None and ends_here(view.run, held):
+        other = "r tries again" if held.point == "error" else "e raises the limit"
+        return f"That would end this node. {other}, a lets it end."
     wants = session.wants(node_of(view))
     return None if wants is None else f"Already under way: {wants}."
 
@@ -145,7 +153,7 @@ def _pause(view: View, session: SessionLike) -> str | None:
 
 def _release_all(view: View, session: SessionLike) -> str | None:
     if session.read_only:
-        return "This run is read-only: nothing runs it."
+        return READ_ONLY
     return None if view.run.held else "Nothing is held."
 
 
@@ -230,7 +238,14 @@ def _retry_name(view: View) -> str:
     return "retry edited" if held is not None and held.point == "error" and is_edited(view.run, held) else "retry"
 
 
+def _edit_name(view: View) -> str:
+    held = view.held_here()
+    return "raise" if held is not None and held.point == "limit" else "edit"
+
+
 def _copy_name(view: View) -> str:
+    if copies_output(view):
+        return "copy output"
     item = view.item or ""
     if item.endswith(ANSWER):
         return "copy answer" if getattr(view.shown, "value", None) is not None else "copy"
@@ -255,7 +270,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("retry", ("r",), "retry", "Try again what failed.",
            "decide", _retry, lambda v, s: s.retry(target(v)), _retry_name, decides=True),
     Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
-           "decide", _edit, decides=True),
+           "decide", _edit, names=_edit_name, decides=True),
     Action("revert", ("V",), "revert", "Back to what was held, before your edits.",
            "decide", _revert, lambda v, s: s.revert(target(v)), decides=True),
     Action("skip", ("x",), "skip", "Do not run the held block; go on after it.",

@@ -82,7 +82,7 @@ def form(held: Held, value: Mapping[str, Any]) -> Form | None:
         return Form("messages", write_messages(messages, rule), messages, "markdown", rule)
     if held.point == "limit":
         limit = value.get("limit", 0)
-        return Form("limit", f"{limit:g}", limit, name=str(value.get("name", "")))
+        return Form("limit", f"{limit:.12g}", limit, name=str(value.get("name", "")))
     point = _FAILED.get(next((key for key in _FAILED if key in value), "")) if held.point == "error" else held.point
     if point not in _FIELDS:
         return None

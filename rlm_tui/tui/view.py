@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Blob, Event, Text
 from rlm_tui.journal.run import Run
-from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Node
+from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
 from rlm_tui.tui.labels import Labels
 
@@ -122,6 +122,9 @@ class View:
                 self.deepest = max(self.deepest, self._depth(event.id))
             case events.LlmEnd(status="error", wait=None):
                 self.errors.add(address.node_of(event.id))
+            case events.LlmEnd(status="ok"):
+                # Tried again by a person, and mended.
+                self.errors.discard(address.node_of(event.id))
             case events.ExecEnd(status="error" | "timeout" | "died") | events.CallEnd(status="error" | "timeout"):
                 self.errors.add(event.id)
             case events.NodeEnd(status="error"):
@@ -260,11 +263,13 @@ class View:
 
     def item_of(self, held: Held) -> str:
         """The address of the row on which a held value is shown."""
+        if held.point == "limit" and held.id == held.node and held.id in self.run.nodes:
+            return held.node + ANSWER
         if held.id in self.run.calls:
             return held.id
         if held.point == "observe":
             return held.id + OBS
-        if held.point == "final" or (held.point == "limit" and held.id == held.node):
+        if held.point == "final":
             return held.node + ANSWER
         if held.point != "llm" and held.id not in self.run.blocks and held.id not in self.run.iterations:
             up = address.parent(held.id)
@@ -373,27 +378,3 @@ class View:
             labels.append(self.labels.call(call))
             id = address.node_of(call.block.id)
         return ["root", *reversed(labels)]
-
-    def copy_text(self) -> str:
-        """The whole text of the selected item: code, reply, answer, observation; of a call that runs, its prompt."""
-        thing = self.thing()
-        if self.item is not None and self.item.endswith(OBS) and isinstance(thing, Iteration):
-            return self.text(thing.obs) if thing.obs is not None else self._in_hand("text")
-        if isinstance(thing, Block):
-            return self.text(self.code(thing))
-        if isinstance(thing, Iteration):
-            return self.text(thing.reply) if thing.reply is not None else "".join(_stream(thing.attempts))
-        if isinstance(thing, Call):
-            return self.text(thing.value if thing.value is not None else thing.edited_prompt or thing.prompt)
-        if isinstance(thing, Node):
-            return self.text(thing.value) if thing.value is not None else self._in_hand("text")
-        shown = self.shown
-        return self.text(shown.prompt) if shown is not None else self.text(self.run.task)
-
-    def _in_hand(self, key: str) -> str:
-        held = self.held_here()
-        return self.text(in_hand(held, key)) if held else ""
-
-
-def _stream(attempts: list[Attempt]) -> list[str]:
-    return attempts[-1].stream if attempts else []

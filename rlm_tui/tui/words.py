@@ -109,9 +109,27 @@ def release_word(run: Run, held: Held) -> str:
     word = RELEASE[held.point]
     if held.point == "limit" and is_edited(run, held):
         return RAISED
+    if held.point == "limit" and held.id in run.calls and held.id not in run.nodes:
+        return "refuse the call"
     if held.point == "error" and any(edited.field == "answer" for edited in edits_of(run, held)):
         return RELEASE["return"]
     return f"{word} edited" if held.point == "block" and is_edited(run, held) else word
+
+
+def limit(run: Run, held: Held) -> str:
+    """How much of a limit is used, of what it is now: ``max_iterations 30 of 40``."""
+    to = held.value.get("limit")
+    for edited in edits_of(run, held):
+        if edited.field == "limit":
+            to = cast(dict[str, Any], edited.value)["to"]
+    return f"{one_line(_plain(held.value.get('name')))} {_number(held.value.get('used'))} of {_number(to)}"
+
+
+def ends_here(run: Run, held: Held) -> bool:
+    """Whether handing a held value on as it is ends its node: a failed request, a limit of the node not raised."""
+    if held.point == "error":
+        return held.id in run.iterations
+    return held.point == "limit" and held.id in run.nodes and not is_edited(run, held)
 
 
 def sentence(run: Run, held: Held, human: str) -> str:
@@ -126,7 +144,7 @@ def sentence(run: Run, held: Held, human: str) -> str:
     if held.point == "error":
         return one_line(_plain(value.get("message"))) or "Something failed that is not the model's code."
     if held.point == "limit":
-        return f"{value.get('name', 'A limit')}: {_number(value.get('used'))} of {_number(value.get('limit'))} used."
+        return f"{limit(run, held)} used." + ("" if is_edited(run, held) else " e raises it.")
     said = _UNTIL[held.point]
     return f"{said} What follows from your edit will carry {human}." if is_edited(run, held) else said
 
@@ -149,6 +167,8 @@ def current(view: View, held: Held) -> dict[str, Any]:
             value[key] = edited.value
         elif edited.field == "final":
             value.update(cast(dict[str, Any], edited.value))
+        elif edited.field == "limit":
+            value["limit"] = cast(dict[str, Any], edited.value)["to"]
     return {key: _whole(view, item) for key, item in value.items()}
 
 
@@ -183,4 +203,4 @@ def _plain(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "?"
+    return f"{value:.12g}" if isinstance(value, int | float) else "?"

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 
 import pytest
 
-from rlm_tui.journal.events import CallEnd, CallStart, Event, ExecStart
+from rlm_tui.journal.events import CallEnd, CallStart, Event, ExecStart, LlmEnd, LlmStart
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.calls import CallTree
@@ -84,6 +84,25 @@ async def test_a_sync_without_a_change_repaints_nothing(monkeypatch: pytest.Monk
         app.view.run.calls[sample.log_call(4)].status = "ok"
         tree.sync()
         assert len(painted) == 2, "the call, and the count of its batch"
+
+
+@in_loop
+async def test_the_sentence_of_the_first_reply_goes_with_it() -> None:
+    app = Panes(sample.view(EVENTS[:2]))
+    told = "The root is writing its first reply."
+
+    def feed(*events: Event) -> None:
+        for event in events:
+            app.view.apply(event.model_copy(update={"seq": app.view.run.seen, "t": (app.view.run.last or 0) + 0.1}))
+        app.sync()
+
+    async with app.run_test(size=(160, 45)) as pilot:
+        feed(LlmStart(id="root/i1"))
+        await pilot.pause()
+        assert any(told in row for row in app.rows())
+        feed(LlmEnd(id="root/i1", status="ok", reply="x"), LlmStart(id="root/i2"))
+        await pilot.pause()
+        assert not any(told in row for row in app.rows())
 
 
 @in_loop

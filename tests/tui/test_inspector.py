@@ -307,7 +307,7 @@ def test_a_held_request_shows_what_is_about_to_be_sent() -> None:
     shown = page(view, CODE)
     assert "model      m" in shown
     assert "temperature 0" in shown
-    assert "2, 20 characters, 2 messages new" in shown
+    assert "2, of these 2 new, 20 characters" in shown
     assert " Be brief." in shown.split("\n")
 
 

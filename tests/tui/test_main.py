@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,8 +12,9 @@ from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.pace import PACES, Pace
 from rlm_tui.tui.screens.edit import Editor, EditScreen
 from rlm_tui.tui.screens.main import PANES, trajectory_width
-from rlm_tui.tui.view import size_for
+from rlm_tui.tui.view import ANSWER, size_for
 from rlm_tui.tui.widgets.calls import CallTree
+from rlm_tui.tui.widgets.trajectory import Trajectory
 from tests.tui.scenes import Silent
 from tests.tui.stage import Stage, staged
 
@@ -175,6 +177,37 @@ async def test_a_request_that_failed_is_changed_and_asked_again(stage: Stage) ->
     assert stage.run.root is not None and stage.run.root.state == "answered"
 
 
+@staged(hold=False, max_iterations=2)
+async def test_the_limit_of_a_child_is_a_row_of_its_own(stage: Stage) -> None:
+    await stage.until(lambda: stage.run.held, "the limit of the first child")
+    await stage.press("h")
+    await stage.ready("limit")
+    assert stage.view.node != "root"
+    rows = stage.main.query_one(Trajectory)
+    assert rows.cursor_key() == stage.view.node + ANSWER
+    await stage.until(lambda: re.search(r"ǁ +limit +max_iterations 2 of 2", stage.text), "its row")
+
+
+@staged(hold=False, model=Failing())
+async def test_a_step_never_lets_a_request_fail(stage: Stage) -> None:
+    await stage.ready("error")
+    await stage.press("s", "n")
+    assert "That would end this node. r tries again, a lets it end." in stage.bar
+    assert verbs(stage) == []
+    assert "s step" not in stage.bar
+
+
+@staged()
+async def test_messages_are_edited_from_the_last_one_on(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.press("e")
+    await stage.until(lambda: isinstance(stage.app.screen, EditScreen), "the editor")
+    editor = stage.app.screen.query_one(Editor)
+    row, column = editor.cursor_location
+    assert editor.text.split("\n")[row - 1] == "=== user ===" and column == 0
+    await stage.until(lambda: "=== user ===" in stage.text, "the last message in sight")
+
+
 class FailingLeaf:
     """Refuses a leaf's first request, plays the scenario from then on."""
 
@@ -211,8 +244,11 @@ async def test_the_prompt_of_a_leaf_that_failed_is_changed_and_asked_again(stage
 async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
     await stage.ready("limit")
     assert "held at the limit max_iterations" in stage.bar
-    assert "max_iterations: 1 of 1 used" in stage.bar
-    assert " a let it end " in stage.bar
+    assert "max_iterations 1 of 1 used. e raises it." in stage.bar
+    assert " a let it end    e raise " in stage.bar
+    await stage.press("s")
+    assert "That would end this node. e raises the limit, a lets it end." in stage.bar
+    assert verbs(stage) == []
     await stage.press("e")
     await stage.until(lambda: "edit the limit max_iterations" in stage.text, "the editor")
     await stage.press("backspace", "delete", *"many", "ctrl+s")
@@ -221,7 +257,13 @@ async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
     editor.text = "9"
     await stage.press("ctrl+s")
     await stage.until(lambda: " a go on " in stage.bar, "what releasing does now")
-    await stage.press("a")
+    await stage.until(lambda: "max_iterations 1 of 9" in stage.text, "the new limit in its row")
+    await stage.press("e")
+    await stage.until(lambda: isinstance(stage.app.screen, EditScreen), "the editor again")
+    assert stage.app.screen.query_one(TextArea).text == "9"
+    await stage.press("escape")
+    await stage.until(lambda: stage.app.screen is stage.main, "the run again")
+    await stage.verb("a")
     await stage.until(lambda: "root/i2" in stage.run.iterations, "another iteration")
     raised = [event for event in stage.session.events() if isinstance(event, Edit)]
     assert [(edit.field, edit.value) for edit in raised] == [("limit", {"name": "max_iterations", "to": 9.0})]
@@ -230,8 +272,8 @@ async def test_a_limit_is_held_and_raised(stage: Stage) -> None:
 @staged(hold=False)
 async def test_a_verb_on_a_run_that_ended_says_so(stage: Stage) -> None:
     await stage.until(lambda: stage.run.end is not None, "the end")
-    await stage.press("p")
-    assert stage.said() == ["The run has ended."]
+    await stage.press("p", "p")
+    assert stage.said() == ["The run has ended."], "the same words once"
     await stage.until(lambda: "The run has ended." in stage.text, "the words on the screen")
 
 

@@ -128,4 +128,4 @@ def test_a_run_that_is_only_read_takes_no_verb_and_is_left_at_once(tmp_path: Any
         await pilot.press("Q")
 
     assert app.run(headless=True, auto_pilot=pilot) is None
-    assert said == ["This run is read-only: nothing runs it."] * 3
+    assert said == ["This run is read-only: it can be looked at, not changed."]

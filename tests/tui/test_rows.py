@@ -20,7 +20,8 @@ from rlm_tui.journal.events import (
     Obs,
 )
 from rlm_tui.tui.glyphs import glyphs
-from rlm_tui.tui.rows import brief, step, trajectory, tree
+from rlm_tui.tui.rows import brief, pages, step, trajectory, tree
+from rlm_tui.tui.rows.layout import Layout
 from rlm_tui.tui.rows.line import plain
 from rlm_tui.tui.view import View
 from tests.tui import sample
@@ -146,6 +147,15 @@ def test_a_childs_trajectory_medium_has_no_air_and_one_line_of_prose() -> None:
         |   i2 The data is one gust log of 60 values. I…    1.2s
         |▌✎    ǁ  block 1  1 line edited                    0:38
     """)
+
+
+def test_a_request_that_was_cancelled_says_so() -> None:
+    view = sample.view(EVENTS[:2])
+    for event in (LlmStart(id="root/i1"), LlmEnd(id="root/i1", status="cancelled", ms=300)):
+        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0) + 0.1}))
+    assert "  i1 † cancelled before its reply was whole" in steps_text(view, 71)
+    shown = pages.page(view, Layout(), 60, 10)
+    assert plain(shown.lines) == " No reply: the request was cancelled."
 
 
 def test_a_held_reply_keeps_its_two_lines() -> None:

@@ -8,6 +8,7 @@ from rlm_tui.journal.events import (
     Blob,
     CallStart,
     Chunk,
+    ErrorInfo,
     Event,
     ExecEnd,
     ExecStart,
@@ -19,6 +20,8 @@ from rlm_tui.journal.events import (
     Obs,
 )
 from rlm_tui.journal.run import Run
+from rlm_tui.tui.copied import copied
+from rlm_tui.tui.rows import pages
 from rlm_tui.tui.view import View, as_text, size_for
 from tests.tui import sample
 
@@ -229,19 +232,34 @@ def test_iterations_back_and_forward() -> None:
 def test_what_is_copied() -> None:
     view = sample.view(EVENTS)
     view.select_node(CHILD)
-    assert view.copy_text() == sample.EDITED_CODE
+    assert copied(view) == sample.EDITED_CODE
     view.item = f"{CHILD}/i2"
-    assert view.copy_text().startswith("The data is one gust log")
+    assert copied(view).startswith("The data is one gust log")
     view.item = f"{CHILD}/i1/obs"
-    assert view.copy_text() == "question 49"
+    assert copied(view) == "question 49"
     view.item = None
-    assert view.copy_text() == sample.LOG_PROMPT.format("g-305")
+    assert copied(view) == sample.LOG_PROMPT.format("g-305")
     view.select_node("root")
     view.item = sample.log_call(0)
-    assert view.copy_text() == "38.4"
+    assert copied(view) == "38.4"
     view.item = sample.log_call(4)
-    assert view.copy_text() == sample.LOG_PROMPT.format("g-402")
-    assert sample.view(sample.answered_run()).copy_text() == "M. Osei"
+    assert copied(view) == sample.LOG_PROMPT.format("g-402")
+    assert copied(sample.view(sample.answered_run())) == "M. Osei"
+
+
+def test_what_is_copied_of_the_output() -> None:
+    view = sample.view(EVENTS[:2])
+    feed(view, LlmStart(id="root/i1"), LlmEnd(id="root/i1", status="ok", reply="look"))
+    feed(view, ExecStart(id="root/i1/b1", code="1/0"))
+    feed(view, ExecEnd(id="root/i1/b1", status="error", stdout="before\n", error="oops"))
+    assert (view.item, copied(view)) == ("root/i1/b1", "1/0")
+    view.tab = pages.OUTPUT
+    assert copied(view) == "before\noops\n"
+    view.item = "root/i1"
+    assert copied(view) == "before\noops\n"
+    view.select_node("root")
+    view.item = None
+    assert copied(view) == view.run.task, "nothing printed there"
 
 
 def test_a_long_text_is_fetched_to_be_copied() -> None:
@@ -251,7 +269,7 @@ def test_a_long_text_is_fetched_to_be_copied() -> None:
     view = View(run, lambda value: texts[value.sha256] if isinstance(value, Blob) else value or "")
     feed(view, Obs(id="root/i3", text=blob, raw_length=5000))
     assert view.item == "root/i3/obs"
-    assert len(view.copy_text()) == 5000
+    assert len(copied(view)) == 5000
 
 
 def test_texts_of_free_json() -> None:
@@ -281,6 +299,15 @@ def test_a_failed_child_is_one_error() -> None:
     assert len(live.errors) == 2
 
 
+def test_what_was_tried_again_and_went_well_is_no_error() -> None:
+    view = sample.view(EVENTS[:2])
+    wrong = ErrorInfo(kind="network", message="nothing answers")
+    feed(view, LlmStart(id="root/i1"), LlmEnd(id="root/i1", status="error", error=wrong))
+    assert view.errors == {"root"}
+    feed(view, LlmStart(id="root/i1", attempt=2), LlmEnd(id="root/i1", status="ok", reply="x"))
+    assert view.errors == set()
+
+
 def test_the_depth_of_the_deepest_call() -> None:
     assert sample.view(EVENTS).deepest == 2
     live = View()
@@ -297,7 +324,7 @@ def test_a_leaf_call_has_a_trajectory_of_its_own() -> None:
     view.select_node(leaf.id)
     assert view.item == f"{leaf.id}/answer"
     assert view.thing() is leaf
-    assert view.copy_text() == "I. Thorne"
+    assert copied(view) == "I. Thorne"
     assert view.parent_node() in view.run.nodes
 
 
@@ -307,9 +334,9 @@ def test_a_reply_on_its_way_is_copied_as_far_as_it_came() -> None:
         view.apply(event)
     feed(view, LlmStart(id="root/i1"), Chunk(id="root/i1", kind="reply", text="I will "))
     feed(view, Chunk(id="root/i1", kind="reply", text="look"))
-    assert view.copy_text() == "I will look"
+    assert copied(view) == "I will look"
     feed(view, LlmEnd(id="root/i1", status="ok", reply="I will look."))
-    assert view.copy_text() == "I will look."
+    assert copied(view) == "I will look."
 
 
 def test_the_end_selects_the_answer() -> None:

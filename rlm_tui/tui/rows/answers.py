@@ -7,15 +7,20 @@ from typing import Any, cast
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Proposal, Text
 from rlm_tui.journal.tree import Call, Edited, Held, Node
-from rlm_tui.tui import text
+from rlm_tui.tui import text, words
 from rlm_tui.tui.rows import strips
 from rlm_tui.tui.rows.code import difference
 from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View, in_hand
 
-_FIELDS = {"obs": "observation", "params": "parameters"}
-"""Fields of edits whose names are no words."""
+_HANDS = {
+    "code": "your edit of", "reply": "your edit of the reply,", "obs": "your edit of the observation,",
+    "messages": "your edit of the request,", "prompt": "your edit of the prompt,",
+    "answer": "your answer for", "final": "your answer for", "skip": "your skip of", "kill": "your kill of",
+    "limit": "your limit for", "model": "your model for", "params": "your parameters for",
+}  # fmt: skip
+"""What a person did, by the field of the edit."""
 
 MOST = 5
 """Edits that an answer names."""
@@ -129,9 +134,7 @@ def rests_on(view: View, node: Node) -> list[str]:
         owner = address.node_of(edit.id)
         rest = edit.id[len(owner) :].strip("/").replace("/b", f" {view.glyphs.sent} block ")
         where = f"{view.label(owner)} {view.glyphs.sent} {rest}" if rest else view.label(owner)
-        said.append(
-            f"your edit of {where}" + ("" if edit.field == "code" else f", {_FIELDS.get(edit.field, edit.field)}")
-        )
+        said.append(f"{_HANDS.get(edit.field, f'your {edit.field} for')} {where}")
     if len(edits) > MOST:
         said.append(f"{len(edits) - MOST:,} more")
     return said
@@ -155,9 +158,8 @@ def _unanswered(view: View, layout: Layout, node: Node, width: int) -> list[Line
 def _proposed(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
     value: dict[str, Any] = held.value
     if held.point == "limit":
-        return pairs(
-            [(text.clean(str(value.get("name"))), f"{value.get('used')} of {value.get('limit')} used")], width, 22
-        )
+        name, _, used = words.limit(view.run, held).partition(" ")
+        return pairs([(name, f"{used} used")], width, 22)
     edit = last_edit(view, held.id, "final", held)
     given = in_hand(held, "text")
     new: dict[str, Any] = cast("dict[str, Any]", edit.value) if edit is not None and _is_object(edit.value) else {}

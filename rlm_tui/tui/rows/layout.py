@@ -99,12 +99,20 @@ def sentence(words: str, width: int, ink: str = "ink-3") -> list[Line]:
     return [Line().add(" " + row, ink) for row in text.wrap(words, width - 2)]
 
 
+def _wrapped(spans: list[Span], cells: int) -> list[list[Span]]:
+    """A sentence is broken at its spaces, what has several inks anywhere."""
+    if len(spans) != 1:
+        return wrap_spans(spans, cells)
+    said, ink = spans[0]
+    return [[(row, ink)] for row in text.wrap(said, cells)]
+
+
 def pairs(rows: Iterable[tuple[str, Line | str]], width: int, label: int = 11, ink: str = "ink-2") -> list[Line]:
     """Labels in one column, what they say in another, wrapped below itself."""
     lines: list[Line] = []
     for name, says in rows:
         spans = [(says, ink)] if isinstance(says, str) else says.spans
-        for n, row in enumerate(wrap_spans(spans, max(4, width - label - 2))):
+        for n, row in enumerate(_wrapped(spans, max(4, width - label - 2))):
             line = Line().add(" ").add(text.pad(name if n == 0 else "", label), "ink-3")
             line.spans += row
             lines.append(line)

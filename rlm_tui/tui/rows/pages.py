@@ -15,6 +15,9 @@ from rlm_tui.tui.view import ANSWER, OBS, View
 COUNT = 4
 """Tabs there are."""
 
+OUTPUT = 1
+"""The tab of what was printed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tab:

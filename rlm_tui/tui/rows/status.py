@@ -56,6 +56,8 @@ def iteration_state(view: View, iteration: Iteration) -> State:
     last = iteration.attempts[-1]
     if last.ended is None:
         return "sampling" if iteration.node.status == "open" else "killed"
+    if last.status == "cancelled":
+        return "killed"
     return "done" if iteration.reply is not None else "error"
 
 

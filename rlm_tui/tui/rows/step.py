@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlm_tui.journal import events
 from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Mark, Node
-from rlm_tui.tui import text
+from rlm_tui.tui import text, words
 from rlm_tui.tui.glyphs import STATE_INK
 from rlm_tui.tui.rows import brief, status
 from rlm_tui.tui.rows.line import Line
@@ -154,6 +154,8 @@ def _iteration(
         line.add(text.one_line(last.error.message) + retry, "error")
     elif state == "sampling" and last is not None and last.stream:
         line.add("writing ", "live").add(text.flowed("".join(last.stream[:40])), "ink-2")
+    elif last is not None and state == "killed":
+        line.add("cancelled before its reply was whole", "ink-3")
     else:
         line.add("sampling" if state == "sampling" else "not asked yet", "live" if state == "sampling" else "ink-3")
     return took
@@ -244,8 +246,7 @@ def _final(view: View, line: Line, thing: Node | Call, held: Held | None, bright
     if held is not None:
         _start(line, status.sign(view, "held"), held.point, held, bright, "ink")
         if held.point == "limit":
-            value = held.value
-            line.add(f"{value.get('name')} {value.get('used')} of {value.get('limit')}", "held-text")
+            line.add(words.limit(view.run, held), "held-text")
         else:
             line.add(text.one_line(events.head(in_hand(held, "text"))), "held-text")
         return

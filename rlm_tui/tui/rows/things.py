@@ -75,6 +75,8 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
     given = iteration.reply if iteration.reply is not None else in_hand(held, "text") if held else None
     if given is None:
         error = last.error if last is not None else None
+        if error is None and last is not None and last.status == "cancelled":
+            return made + sentence("No reply: the request was cancelled.", width)
         if error is None:
             return sentence("No reply yet: nothing has been asked.", width)
         return made + layout.text(view, error.message, width, "error") + layout.text(view, error.detail, width, "ink-2")
@@ -119,8 +121,8 @@ def _request(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
         rows.append(("parameters", ", ".join(f"{name} {value}" for name, value in params.items())))
     if found is not None:
         whole = sum(events.length(message.content) for message in found.messages)
-        size = f"{whole:,} characters, {text.count(max(0, len(found.messages) - found.new), 'message')} new"
-        rows.append(("messages", f"{len(found.messages)}, {size}"))
+        new = max(0, len(found.messages) - found.new)
+        rows.append(("messages", f"{len(found.messages)}, of these {new} new, {whole:,} characters"))
     lines, start = messages.lines(view, layout, width)
     return [*pairs([(name, text.clean(says)) for name, says in rows], width), Line(), *lines[start:]]
 

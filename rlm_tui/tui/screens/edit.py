@@ -127,6 +127,11 @@ class EditScreen(Screen[bool]):
         if self._form.language == "python":
             editor.update_highlight_query("python", QUERY)
             editor.language = "python"
+        if self._form.rule and self._draft is None:
+            # The last message is what this request is about.
+            heads = [n for n, line in enumerate(editor.text.split("\n")) if line.startswith(f"{self._form.rule} ")]
+            editor.move_cursor((heads[-1] + 1, 0))
+            self.call_after_refresh(editor.scroll_cursor_visible)
         editor.focus()
         self._look()
 

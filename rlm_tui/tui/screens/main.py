@@ -17,6 +17,7 @@ from textual.widget import Widget
 from rlm_tui.tui import actions, forms, words
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.copied import copied
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.text import clean, count, wrap
 from rlm_tui.tui.view import View, size_for
@@ -84,6 +85,7 @@ class MainScreen(Screen[None]):
         self.drafts: Drafts = {}
         self._bridge = bridge
         self._quit = quit
+        self._said: dict[str, float] = {}
 
     def compose(self) -> ComposeResult:
         """Everything, once; sizes only show, hide and move it."""
@@ -184,7 +186,11 @@ class MainScreen(Screen[None]):
 
     def say(self, said: str) -> None:
         """Tell the person something short: in the decision bar when it stands, else beside everything."""
-        if not self.query_one(DecisionBar).say(said):
+        if self.query_one(DecisionBar).say(said):
+            return
+        # The same words twice are still one thing to read.
+        if self.view.clock() >= self._said.get(said, 0.0):
+            self._said = {said: self.view.clock() + SAID}
             self.notify(clean(said), timeout=SAID, markup=False)
 
     # Doing -------------------------------------------------------------------------------------------------------
@@ -333,7 +339,7 @@ class MainScreen(Screen[None]):
 
     def do_copy(self) -> None:
         """The selected thing's whole text to the clipboard."""
-        self.copy(self.view.copy_text())
+        self.copy(copied(self.view))
 
     def copy(self, text: str) -> None:
         """Text to the terminal's clipboard, by OSC 52."""

@@ -39,7 +39,8 @@ class CallTree(RowList):
     def structure(self) -> Hashable:
         """New calls and folding change which rows there are."""
         run = self.view.run
-        return (id(run), run.root is not None, run.subcalls, run.children, frozenset(self.view.folded))
+        first = run.subcalls == 0 and run.root is not None and (run.root.state, run.root.own.requests)
+        return (id(run), run.root is not None, first, run.subcalls, run.children, frozenset(self.view.folded))
 
     def build(self) -> Sequence[Entry]:
         """One line a row."""
