@@ -9,6 +9,7 @@ from typing import Any, cast
 from rlm_tui.engine.gate import (
     Answer,
     Ask,
+    Broken,
     Code,
     Failure,
     GateValue,
@@ -31,6 +32,7 @@ LEGAL: dict[Point, tuple[EditField, ...]] = {
     "final": ("final",),
     "error": ("messages", "prompt", "model", "params", "answer"),
     "limit": ("limit",),
+    "line": (),
 }
 """What a person may change at each point. At an error, it is of what is asked for again."""
 
@@ -50,6 +52,7 @@ POINT_NAMES: dict[Point, str] = {
     "final": "a final answer",
     "error": "an error",
     "limit": "a limit",
+    "line": "a running block",
 }
 
 
@@ -78,6 +81,8 @@ def shown(value: GateValue) -> dict[str, Any]:
             return {"kind": error.kind, "message": error.message, "detail": error.detail, "attempt": attempt}
         case LimitHit(name=name, used=used, limit=limit, scope=scope, reason=reason):
             return {"name": name, "used": used, "limit": limit, "scope": scope, "reason": reason}
+        case Broken(line=line, frames=frames, locals=locals_, threads=threads):
+            return {"line": line, "frames": [*frames], "locals": [*locals_], "threads": threads}
 
 
 def current(value: GateValue, field: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rlm_tui.journal.events import Event, Text
@@ -13,6 +14,25 @@ Refusal = str | None
 
 WishKind = Literal["pause", "step", "next", "into"]
 """A verb that is granted later, at a pause point."""
+
+Rung = Literal["pause", "break", "abort", "kill"]
+"""How hard a node is stopped: at its next pause point; its block where it stands; its block for good, keeping the
+variables so far; its worker, with the REPL rebuilt to before the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How far a node was asked to stop, and what the next press would do.
+
+    Attributes:
+        asked: The rung that was asked for and not reached yet; None when none is under way.
+        since: When it was asked for, on the clock of ``time.monotonic``.
+        next: What the next press does; None when there is nothing harder, or nothing to stop.
+    """
+
+    asked: Rung | None = None
+    since: float = 0.0
+    next: Rung | None = None
 
 
 class SessionLike(Protocol):

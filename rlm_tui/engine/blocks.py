@@ -19,7 +19,16 @@ from rlm_tui.engine.slots import Computing
 from rlm_tui.engine.subcalls import BlockCalls, Children
 from rlm_tui.engine.values import BlockRun, Context, NodeSpec
 from rlm_tui.journal.events import CutInfo, ExecEnd, ExecStart, Proposal, Text, VariableRow, Via
-from rlm_tui.repl.process import BlockResult, CallCancelled, CallFailed, Proposed, Repl, ReplConfig, ReplDied
+from rlm_tui.repl.process import (
+    BlockResult,
+    CallCancelled,
+    CallFailed,
+    Conditions,
+    Proposed,
+    Repl,
+    ReplConfig,
+    ReplDied,
+)
 
 REBUILT = (
     "The REPL had to be started again; the blocks before were run again with their recorded results, "
@@ -80,8 +89,7 @@ class Blocks:
             names=dialect.names,
             restore=frozenset({"context"}) if dialect.restores_context else frozenset(),
             seed=f"{options.seed}:{self.spec.id}",
-            hash_seed=options.hash_seed,
-            scratch_root=self.shared.scratch,
+            conditions=Conditions(hash_seed=options.hash_seed, scratch_root=self.shared.scratch),
         )
         try:
             self.repl = await Repl.start(config)

@@ -34,13 +34,17 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """``call``: a sub-call's prompt. ``supplied`` answers it without asking anyone; ``killed`` ends it."""
+    """``call``: a sub-call's prompt. ``supplied`` answers it without asking anyone; ``killed`` ends it.
+
+    ``unrecorded`` is one that a rebuild met and the first run did not: it is asked only when a person lets it go.
+    """
 
     fn: str
     prompt: str
     model: str
     supplied: str | None = None
     killed: bool = False
+    unrecorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,28 @@ class LimitHit:
         return self.raised is None
 
 
-GateValue = Request | Reply | Code | Ask | Answer | Observation | Verdict | Failure | LimitHit
-V = TypeVar("V", Request, Reply, Code, Ask, Answer, Observation, Verdict, Failure, LimitHit)
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """``line``: a block that runs, stopped where it is.
+
+    ``action`` is what happens next: it goes on, to the next line of a block or for good, or is aborted.
+
+    Attributes:
+        line: The innermost line of a block's code.
+        frames: Line, function and block, outermost first.
+        locals: Name, type, size and brief of the innermost frame's names.
+        threads: Other threads of the block, which go on running.
+    """
+
+    line: int
+    frames: tuple[tuple[int, str, str], ...] = ()
+    locals: tuple[tuple[str, str, int | None, str], ...] = ()
+    threads: int = 0
+    action: Literal["go", "step", "abort"] = "go"
+
+
+GateValue = Request | Reply | Code | Ask | Answer | Observation | Verdict | Failure | LimitHit | Broken
+V = TypeVar("V", Request, Reply, Code, Ask, Answer, Observation, Verdict, Failure, LimitHit, Broken)
 
 
 class Gates(Protocol):

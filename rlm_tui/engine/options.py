@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from rlm_tui.engine.prompts import RLM_SYSTEM_PROMPT
 
@@ -36,6 +36,9 @@ class Options:
         stream: Whether nodes' replies are asked for in pieces; a leaf's answer never is.
         seed: Seeds ``random`` in every REPL, together with its node's address.
         hash_seed: ``PYTHONHASHSEED`` of every REPL.
+        confine: How far REPLs are shut in: ``auto``, ``off`` or ``bwrap``.
+        allow_site: Whether blocks may import installed packages.
+        allow_network: Whether blocks may connect.
     """
 
     system_prompt: str = RLM_SYSTEM_PROMPT
@@ -61,6 +64,9 @@ class Options:
     stream: bool = True
     seed: int = 0
     hash_seed: int = 0
+    confine: Literal["auto", "off", "bwrap"] = "auto"
+    allow_site: bool = False
+    allow_network: bool = False
 
     @property
     def max_steps(self) -> int:

@@ -1,4 +1,4 @@
-"""The vocabulary: fifteen events. Everything a run is, and everything a person did to it, is a list of these.
+"""The vocabulary: sixteen events. Everything a run is, and everything a person did to it, is a list of these.
 
 A ``*.start`` is an intent, written before the act. A ``*.end`` is the memory of its outcome, written before
 anyone sees it. ``obs`` is remembered like an end. Lists of messages are stored as what was added.
@@ -19,7 +19,8 @@ Via = Literal["FINAL", "FINAL_VAR", "answer", "default", "forced"]
 RequestStatus = Literal["ok", "error", "cancelled", "partial"]
 BlockStatus = Literal["ok", "error", "aborted", "died", "skipped", "timeout"]
 CallStatus = Literal["ok", "error", "supplied", "killed", "timeout", "refused"]
-Point = Literal["llm", "reply", "block", "call", "return", "observe", "final", "error", "limit"]
+Point = Literal["llm", "reply", "block", "call", "return", "observe", "final", "error", "limit", "line"]
+"""Where a value can be held. ``line`` is inside a block that runs: it was broken in to, and stands where it was."""
 Why = Literal["step", "breakpoint", "pause", "error", "limit", "start", "resume"]
 EditField = Literal[
     "messages", "model", "params", "limit", "reply", "code", "skip", "prompt", "answer", "obs",
@@ -27,9 +28,11 @@ EditField = Literal[
 ]  # fmt: skip
 ErrorKind = Literal[
     "key", "forbidden", "model", "request", "context", "filter", "rate", "quota", "server", "overloaded",
-    "network", "timeout", "malformed", "empty", "cut", "died", "unknown",
+    "network", "timeout", "malformed", "empty", "cut", "died", "aborted", "diverged", "unknown",
 ]  # fmt: skip
-"""What went wrong with a model request, or ``died`` for a REPL that is gone."""
+"""What went wrong with a model request; or of a REPL: ``died``, ``aborted`` by a person, ``diverged`` in a rebuild."""
+Finding = Literal["same", "output", "state", "calls", "unrepeatable", "died"]
+"""How a block that was run again compares with its record: the worst of what differs."""
 
 
 class Frozen(BaseModel):
@@ -263,6 +266,20 @@ class ExecEnd(Event):
     divergence: str | None = None
 
 
+class Rebuild(Event):
+    """A REPL is made anew from its journal: ``done`` of ``of`` recorded blocks were run again.
+
+    The first has ``done`` 0 and the address of what waits for the REPL; each further one that of the block it tells of.
+    """
+
+    ev: Literal["rebuild"] = "rebuild"
+    done: int = 0
+    of: int = 0
+    finding: Finding = "same"
+    differs: Text = ""
+    """What differs from the record, in words."""
+
+
 class CallStart(Event):
     """The REPL asked for a sub-call. Written for every item of a batch at once, before its gate."""
 
@@ -342,8 +359,8 @@ class Unknown(Event):
 
 
 Known = Annotated[
-    RunStart | RunEnd | NodeStart | NodeEnd | LlmStart | LlmEnd | ExecStart | ExecEnd | CallStart | CallEnd
-    | Obs | Chunk | Hold | Go | Edit,
+    RunStart | RunEnd | NodeStart | NodeEnd | LlmStart | LlmEnd | ExecStart | ExecEnd | Rebuild | CallStart
+    | CallEnd | Obs | Chunk | Hold | Go | Edit,
     Field(discriminator="ev"),
 ]  # fmt: skip
 

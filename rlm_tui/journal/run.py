@@ -30,6 +30,7 @@ class Run(Hands):
         subcalls: How many sub-calls were asked for.
         children: How many of them ran as child RLMs.
         end: ``run.end``, once it is there.
+        rebuilding: By node, how far the making anew of its REPL has come, while it is under way.
         unknown: How many events of a newer version were met.
     """
 
@@ -43,6 +44,7 @@ class Run(Hands):
         self.environment: dict[str, Any] = {}
         self.parent: dict[str, Any] | None = None
         self.end: events.RunEnd | None = None
+        self.rebuilding: dict[str, events.Rebuild] = {}
         self.started: float | None = None
         self.seen = 0
         self._next = 0
@@ -86,6 +88,8 @@ class Run(Hands):
                 self._exec_start(event)
             case events.ExecEnd():
                 self._exec_end(event)
+            case events.Rebuild():
+                self._rebuild(event)
             case events.CallStart():
                 self._call_start(event)
             case events.CallEnd():
@@ -227,6 +231,16 @@ class Run(Hands):
             node.variables.pop(name, None)
         if event.status in ("error", "timeout", "died"):
             self.errors += 1
+
+    def _rebuild(self, event: events.Rebuild) -> None:
+        node = address.node_of(event.id)
+        if event.done < event.of:
+            self.rebuilding[node] = event
+        else:
+            self.rebuilding.pop(node, None)
+        block = self.blocks.get(event.id)
+        if block is not None and event.done:
+            block.rebuilt = event
 
     def _call_start(self, event: events.CallStart) -> None:
         block = self.blocks.get(address.parent(event.id))

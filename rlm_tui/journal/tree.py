@@ -17,6 +17,7 @@ from rlm_tui.journal.events import (
     Message,
     Point,
     Proposal,
+    Rebuild,
     Text,
     Usage,
     VariableRow,
@@ -189,6 +190,8 @@ class Block:
     open_calls: int = 0
     mark: Mark = ""
     held: Held | None = None
+    rebuilt: Rebuild | None = None
+    """How it compared with its record when it was last run again."""
 
     @property
     def state(self) -> State:

@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rlm_tui.repl.results import ReplConfig
+from rlm_tui.repl.results import Conditions, ReplConfig
 
 WORKER = Path(__file__).with_name("worker.py")
 POLL_S = 0.05
 """How often an ended process is looked for where the kernel cannot tell."""
 
 
-def environment(config: ReplConfig, home: Path) -> dict[str, str]:
+def environment(conditions: Conditions, home: Path) -> dict[str, str]:
     """Return a worker's whole environment, built from nothing: no key of the host's is ever in it."""
     variables = {
         "PATH": "/usr/bin:/bin",
@@ -29,12 +29,12 @@ def environment(config: ReplConfig, home: Path) -> dict[str, str]:
         "TMPDIR": str(home),
         "LC_ALL": "C.UTF-8",
         "PYTHONUTF8": "1",
-        "PYTHONHASHSEED": str(config.hash_seed),
+        "PYTHONHASHSEED": str(conditions.hash_seed),
         # Without it, threads under an address limit hang in glibc's arenas.
         "MALLOC_ARENA_MAX": "2",
     }
-    if config.time_zone is not None:
-        variables["TZ"] = config.time_zone
+    if conditions.time_zone is not None:
+        variables["TZ"] = conditions.time_zone
     if sys.platform == "win32" and "SYSTEMROOT" in os.environ:
         variables["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     return variables
@@ -62,7 +62,7 @@ class Worker:
         Raises:
             OSError: If it cannot be started; nothing is left behind.
         """
-        self.base = Path(tempfile.mkdtemp(prefix="rlm-tui-", dir=config.scratch_root))
+        self.base = Path(tempfile.mkdtemp(prefix="rlm-tui-", dir=config.conditions.scratch_root))
         self.home = self.base / "scratch"
         self.mail = self.base / "mail"
         self.rpc, rpc = socket.socketpair()
@@ -80,7 +80,7 @@ class Worker:
                 stdout=raw,
                 stderr=raw,
                 pass_fds=(rpc.fileno(), ctl.fileno()),
-                env=environment(config, self.home),
+                env=environment(config.conditions, self.home),
                 cwd=self.home,
                 start_new_session=True,
             )

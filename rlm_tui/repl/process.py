@@ -14,13 +14,20 @@ from rlm_tui.repl.results import (
     BlockResult,
     CallCancelled,
     CallFailed,
+    Conditions,
+    Confine,
     Cut,
+    Frame,
+    Level,
+    Looked,
     OnCall,
     OnOutput,
+    Page,
     Proposed,
     Ready,
     ReplConfig,
     ReplDied,
+    Standing,
     Status,
     Variable,
 )
@@ -31,14 +38,21 @@ __all__ = [
     "BlockResult",
     "CallCancelled",
     "CallFailed",
+    "Conditions",
+    "Confine",
     "Cut",
+    "Frame",
+    "Level",
+    "Looked",
     "OnCall",
     "OnOutput",
+    "Page",
     "Proposed",
     "Ready",
     "Repl",
     "ReplConfig",
     "ReplDied",
+    "Standing",
     "Status",
     "Variable",
 ]
@@ -85,7 +99,7 @@ class Repl:
                     "names": dict(config.names),
                     "restore": sorted(config.restore),
                     "seed": config.seed,
-                    "memory": config.memory_bytes,
+                    "memory": config.conditions.memory_bytes,
                 }
             )
             repl.ready = await asyncio.wait_for(asyncio.shield(repl._ready), START_S)
@@ -316,7 +330,7 @@ class Repl:
                     ask.set_result(message)
             case protocol.ReadyMessage():
                 if not self._ready.done():
-                    self._ready.set_result(Ready(message.python, message.platform, message.confinement))
+                    self._ready.set_result(Ready(message.python, message.platform, "process", message.confinement))
 
     def _call(self, message: protocol.CallMessage) -> None:
         running = self._running

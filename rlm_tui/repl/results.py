@@ -9,6 +9,12 @@ from typing import Literal
 
 Status = Literal["ok", "error", "aborted", "timeout", "died"]
 
+Confine = Literal["auto", "off", "bwrap"]
+"""How far a worker is asked to be shut in."""
+
+Level = Literal["process", "partial", "confined", "bwrap"]
+"""How far it is: its own process only, some of what "confined" has, Landlock and seccomp, or a bubblewrap sandbox."""
+
 OnOutput = Callable[[str, str, str, bool], None]
 """Called with block, stream ("stdout", "stderr" or "raw"), text, and whether the text came after the block's end."""
 
@@ -29,36 +35,63 @@ class ReplDied(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What every worker of a run lives under.
+
+    Attributes:
+        hash_seed: `PYTHONHASHSEED`, so that sets keep their order between a run and its rebuild.
+        time_zone: `TZ` of the worker; None leaves the machine's.
+        memory_bytes: Soft address space limit while a block runs.
+        scratch_root: Where private scratch directories are made; None is the system's temporary folder.
+        confine: "auto" shuts a worker in as far as the kernel can, "off" does not, "bwrap" uses bubblewrap or refuses.
+        site: Whether blocks may import what is installed beside the standard library (numpy and friends).
+        network: Whether blocks may connect.
+    """
+
+    hash_seed: int = 0
+    time_zone: str | None = None
+    memory_bytes: int = 2 << 30
+    scratch_root: Path | None = None
+    confine: Confine = "auto"
+    site: bool = False
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ReplConfig:
-    """How a worker is born.
+    """How one node's worker is born.
 
     Attributes:
         names: Injected name to its kind: "ask", "ask_batch", "final", "final_var", "show_vars", "format_exc" or
             "safe_json_dumps".
         restore: Further names put back before each block, with the value they were `put` with.
         seed: What `random` is seeded with at birth.
-        hash_seed: `PYTHONHASHSEED`, so that sets keep their order between a run and its rebuild.
-        time_zone: `TZ` of the worker; None leaves the machine's.
-        memory_bytes: Soft address space limit while a block runs.
-        scratch_root: Where the private scratch directory is made; None is the system's temporary folder.
+        conditions: What it lives under.
     """
 
     names: Mapping[str, str]
     restore: frozenset[str] = frozenset()
     seed: str = ""
-    hash_seed: int = 0
-    time_zone: str | None = None
-    memory_bytes: int = 2 << 30
-    scratch_root: Path | None = None
+    conditions: Conditions = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a worker said of itself when it was ready."""
+    """What a worker said of itself when it was ready.
+
+    Attributes:
+        python: Its version.
+        platform: As `sys.platform`.
+        level: How far it is shut in; what was reached, not what was asked for.
+        confinement: The level in words: "confined (landlock 7, seccomp)".
+        notices: What is missing for the level that was asked for, and what is open then; a sentence each.
+    """
 
     python: str
     platform: str
+    level: Level
     confinement: str
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +177,69 @@ class BlockResult:
     cuts: Mapping[str, Cut] = field(default_factory=dict[str, Cut])
     ms: float = 0.0
     cpu_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a block that was stopped where it is, innermost last."""
+
+    line: int
+    function: str
+    block: str
+    """The block whose code it is; an earlier one's, when that defined the function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a running block was stopped; it goes on from there with nothing lost.
+
+    Attributes:
+        block: Its address.
+        line: The innermost line of a block's code that the main thread is at.
+        frames: The frames of blocks' code, outermost first, at most 50.
+        locals: The innermost frame's own names, at most 100; those of the node's namespace when that is the frame.
+        threads: Other threads of the block, which go on running.
+    """
+
+    block: str
+    line: int
+    frames: tuple[Frame, ...]
+    locals: tuple[Variable, ...]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What an expression gave in a copy of the worker, which was then thrown away.
+
+    `status` is "ok" (then `text` is the `repr`), "error" (a traceback), "timeout" or "died".
+    """
+
+    status: Literal["ok", "error", "timeout", "died"]
+    text: str
+    output: str = ""
+    """What it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of one variable's value, made without running any of the model's code.
+
+    Attributes:
+        name: The variable.
+        kind: "text" for str, bytes and bytearray; "items" for exact containers; "plain" for everything else, of which
+            only `text` (a brief) can be had this way.
+        type: Its type's name.
+        total: Characters, bytes or items of the whole; 0 for "plain".
+        start: Where this part begins.
+        text: The part, for "text"; for "plain" the brief.
+        rows: The items of the part, for "items": name is the index or the key's brief.
+    """
+
+    name: str
+    kind: Literal["text", "items", "plain"]
+    type: str
+    total: int
+    start: int
+    text: str = ""
+    rows: tuple[Variable, ...] = ()

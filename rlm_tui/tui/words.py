@@ -17,6 +17,7 @@ from rlm_tui.tui.view import View
 RELEASE: dict[Point, str] = {
     "llm": "send", "reply": "take it", "block": "run", "call": "start it", "return": "hand back",
     "observe": "show the model", "final": "accept", "error": "let it fail", "limit": "let it end",
+    "line": "go on",
 }  # fmt: skip
 """What releasing is called, by pause point."""
 
@@ -76,6 +77,8 @@ def where(held: Held) -> str:
         case "limit":
             # Which one: a narrow window has no room for the sentence that tells it.
             return f"at the limit {_plain(held.value.get('name'))}"
+        case "line":
+            return f"in block {address.number(held.id)}, at line {held.value.get('line')}"
 
 
 def joined(glyphs: Glyphs, *parts: str) -> str:

@@ -27,6 +27,7 @@ from rlm_tui.journal.events import (
     NodeStart,
     Obs,
     Proposal,
+    Rebuild,
     RunEnd,
     RunStart,
     Unknown,
@@ -92,6 +93,10 @@ KINDS: dict[str, st.SearchStrategy[Event]] = {
         raw=TEXTS, value=MAYBE, error=MAYBE, changed=ROWS, finals=st.lists(PROPOSALS, max_size=2).map(tuple),
         answer=st.none() | PROPOSALS, cuts=st.dictionaries(SHORT, st.builds(CutInfo, kept=COUNTS.map(lambda n: n or 0),
         total=st.integers(0, 9)), max_size=1),
+    ),
+    "rebuild": _event(
+        Rebuild, done=st.integers(0, 3), of=st.integers(0, 3), finding=st.sampled_from(["same", "output", "state"]),
+        differs=TEXTS,
     ),
     "call.start": _event(CallStart, fn=SHORT, prompt=TEXTS, ran_as=st.sampled_from(["llm", "rlm", "opaque"])),
     "call.end": _event(

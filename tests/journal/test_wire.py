@@ -18,7 +18,7 @@ from tests.journal import strategies
 
 def test_every_kind_of_event_is_generated():
     assert set(strategies.KINDS) == KINDS
-    assert len(KINDS) == 15
+    assert len(KINDS) == 16
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rlm_tui.repl.process import BlockResult, Repl, ReplConfig
+from rlm_tui.repl.process import BlockResult, Conditions, Repl, ReplConfig
 
 NAMES = {
     "llm_query": "ask",
@@ -57,7 +57,8 @@ class Desk:
     """A worker in use: `with Desk(scratch) as desk: desk.run("1 + 1")`."""
 
     def __init__(self, scratch: Path, **config: Any) -> None:
-        self.config = ReplConfig(**{"names": NAMES, "scratch_root": scratch, **config})
+        own = {name: config.pop(name) for name in ("names", "restore", "seed") if name in config}
+        self.config = ReplConfig(**{"names": NAMES, "conditions": Conditions(scratch_root=scratch, **config), **own})
         self.runner = asyncio.Runner()
         self._number = 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_tui.repl.process import Repl, ReplConfig
+from rlm_tui.repl.process import Conditions, Repl, ReplConfig
 from tests.repl.desk import DEADLINE_S, NAMES, Desk
 
 KEYS = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SSH_AUTH_SOCK"]
@@ -65,7 +65,7 @@ def test_nothing_is_left_after_many_workers(tmp_path: Path) -> None:
     async def twenty() -> int:
         before = descriptors()
         for i in range(20):
-            repl = await Repl.start(ReplConfig(NAMES, scratch_root=tmp_path))
+            repl = await Repl.start(ReplConfig(NAMES, conditions=Conditions(scratch_root=tmp_path)))
             await repl.put("context", "c")
             code = "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w').close()\nos.chmod('a', 0)"
             code += "\nos.fork() or __import__('time').sleep(1e6)" if i % 4 == 0 else ""
@@ -85,7 +85,7 @@ def test_a_worker_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: 
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with pytest.raises(FileNotFoundError):
-        asyncio.run(Repl.start(ReplConfig(NAMES, scratch_root=tmp_path)))
+        asyncio.run(Repl.start(ReplConfig(NAMES, conditions=Conditions(scratch_root=tmp_path))))
     assert list(tmp_path.iterdir()) == []
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
@@ -107,10 +107,11 @@ def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
         f"""
         import asyncio, sys
         from pathlib import Path
-        from rlm_tui.repl.process import Repl, ReplConfig
+        from rlm_tui.repl.process import Conditions, Repl, ReplConfig
 
         async def main():
-            repl = await Repl.start(ReplConfig({{"llm_query": "ask"}}, scratch_root=Path({str(tmp_path)!r})))
+            conditions = Conditions(scratch_root=Path({str(tmp_path)!r}))
+            repl = await Repl.start(ReplConfig({{"llm_query": "ask"}}, conditions=conditions))
             def output(block, stream, text, late):
                 if stream == "stdout":  # newer versions of Python warn about the fork on stderr
                     sys.stdout.write(text)
@@ -154,7 +155,7 @@ def test_closing_while_a_block_runs(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_not_ready_is_not_left(tmp_path: Path) -> None:
     async def cancelled() -> None:
-        task = asyncio.create_task(Repl.start(ReplConfig(NAMES, scratch_root=tmp_path)))
+        task = asyncio.create_task(Repl.start(ReplConfig(NAMES, conditions=Conditions(scratch_root=tmp_path))))
         await asyncio.sleep(0)  # lets the process be started
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
