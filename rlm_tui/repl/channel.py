@@ -17,7 +17,7 @@ VERSION = 1
 FRAME_CAP = 16 << 20
 CALL_CAP = 12 << 20
 OPEN_CALLS_CAP = 1024
-RECEIVES = frozenset({"setup", "put", "exec", "reply", "read", "rows", "answer"})
+RECEIVES = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "answer"})
 RECEIVES_CTL = frozenset({"abort"})
 SENDS = frozenset({"ready", "out", "call", "note", "done", "value"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -40,10 +41,11 @@ def environment(conditions: Conditions, home: Path) -> dict[str, str]:
     return variables
 
 
-def command(rpc: int, ctl: int) -> list[str]:
+def command(rpc: int, ctl: int, conditions: Conditions) -> list[str]:
     """Return the worker's command line. Not `-I`: it would ignore `PYTHONHASHSEED`."""
     interpreter = os.path.realpath(sys.executable)
-    return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), str(rpc), str(ctl), str(os.getpid())]
+    policy = json.dumps({"memory": conditions.memory_bytes})
+    return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), str(rpc), str(ctl), str(os.getpid()), policy]
 
 
 class Worker:
@@ -75,7 +77,7 @@ class Worker:
             self.home.mkdir(mode=0o700)
             self.mail.mkdir(mode=0o700)
             self._process = subprocess.Popen(
-                command(rpc.fileno(), ctl.fileno()),
+                command(rpc.fileno(), ctl.fileno(), config.conditions),
                 stdin=subprocess.DEVNULL,
                 stdout=raw,
                 stderr=raw,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Protocol, cast
 
 from rlm_tui.repl import protocol
 from rlm_tui.repl.launch import Worker
@@ -63,14 +63,22 @@ KEPT_BLOCKS = 256
 """Ended blocks whose late output is still passed on."""
 
 
+class Births(Protocol):
+    """What starts workers."""
+
+    async def worker(self, config: ReplConfig) -> Worker:
+        """Return a started process that is not yet set up."""
+        ...
+
+
 class Repl:
     """One worker process with one namespace. Made by `start`; all methods belong to the loop it was started in."""
 
     ready: Ready
     """What the worker said of itself."""
 
-    def __init__(self, config: ReplConfig) -> None:
-        self._worker = Worker(config)
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
         self._link = Link(self._worker, self._dispatch, self._raw, self._bury)
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._running: Running | None = None
@@ -82,14 +90,18 @@ class Repl:
         self._held = False
 
     @classmethod
-    async def start(cls, config: ReplConfig) -> Repl:
+    async def start(cls, config: ReplConfig, source: Births | None = None) -> Repl:
         """Start a worker and wait until it is ready.
+
+        Args:
+            config: How it is born.
+            source: Where it comes from; without one a process of its own is started.
 
         Raises:
             OSError: If the process cannot be started.
             ReplDied: If it ended, or was not ready in time.
         """
-        repl = cls(config)
+        repl = cls(Worker(config) if source is None else await source.worker(config))
         try:
             await repl._link.connect()
             repl._link.send(
@@ -99,7 +111,6 @@ class Repl:
                     "names": dict(config.names),
                     "restore": sorted(config.restore),
                     "seed": config.seed,
-                    "memory": config.conditions.memory_bytes,
                 }
             )
             repl.ready = await asyncio.wait_for(asyncio.shield(repl._ready), START_S)
@@ -330,7 +341,7 @@ class Repl:
                     ask.set_result(message)
             case protocol.ReadyMessage():
                 if not self._ready.done():
-                    self._ready.set_result(Ready(message.python, message.platform, "process", message.confinement))
+                    self._ready.set_result(_ready(message))
 
     def _call(self, message: protocol.CallMessage) -> None:
         running = self._running
@@ -353,3 +364,8 @@ class Repl:
                 future.set_exception(ReplDied(reason))
                 # Whoever waited may have been cancelled meanwhile; that is nothing to complain of on stderr.
                 future.exception()
+
+
+def _ready(message: protocol.ReadyMessage) -> Ready:
+    level = cast("Level", message.level)
+    return Ready(message.python, message.platform, level, message.confinement, message.notices)

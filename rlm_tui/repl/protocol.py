@@ -29,7 +29,7 @@ RAW_CAP = 1 << 20
 ROWS_CAP = 500
 EFFECTS_CAP = 200
 
-TO_WORKER = frozenset({"setup", "put", "exec", "reply", "read", "rows", "answer"})
+TO_WORKER = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "answer"})
 TO_WORKER_CTL = frozenset({"abort"})
 FROM_WORKER = frozenset({"ready", "out", "call", "note", "done", "value"})
 
@@ -93,7 +93,9 @@ class ReadyMessage:
     version: int
     python: str
     platform: str
+    level: str
     confinement: str
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,14 @@ def check(message: dict[str, object]) -> Message | None:
 
 
 def _ready(m: dict[str, object]) -> ReadyMessage:
-    return ReadyMessage(_int(m, "version"), _text(m, "python"), _text(m, "platform"), _text(m, "confinement"))
+    return ReadyMessage(
+        version=_int(m, "version"),
+        python=_text(m, "python"),
+        platform=_text(m, "platform"),
+        level=_one_of(m, "level", {"process", "partial", "confined", "bwrap"}),
+        confinement=_text(m, "confinement"),
+        notices=_texts(m, "notices"),
+    )
 
 
 def _out(m: dict[str, object]) -> OutMessage:

@@ -10,7 +10,7 @@ import types
 from _queue import SimpleQueue
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from rlm_tui.repl.blocks import Parts, Runner
 from rlm_tui.repl.channel import VERSION, Bell, Channel
@@ -25,15 +25,25 @@ HEAD_ROOM = 64 << 20
 LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_NOFILE": 256}
 
 
-def serve(rpc: int, ctl: int, confinement: str, die_with: Callable[[int], None]) -> None:
+def serve(
+    rpc: int,
+    ctl: int,
+    reached: tuple[str, str, list[str]],
+    die_with: Callable[[int], None],
+    policy: dict[str, Any],
+    inherited: dict[str, Any],
+) -> NoReturn:
     """Answer the host's messages for ever; its end is ours.
 
     Args:
         rpc: Descriptor of the channel for everything.
-        ctl: Descriptor of the channel for what is meant for the running block.
-        confinement: The level reached.
+        ctl: Descriptor of the channel for what is meant for the running block; non-blocking.
+        reached: The level of confinement, the same in words, and what is missing in sentences.
         die_with: Ties the calling process to the end of its parent, whose number it takes.
+        policy: What the host decided for every worker of its run; "memory" is the address space in bytes.
+        inherited: Values a block's namespace may be given without a copy, by name.
     """
+    level, words, notices = reached
     bell = Bell(ctl)
     bell.listen()
     channel = Channel(rpc, ctl, bell)
@@ -43,14 +53,14 @@ def serve(rpc: int, ctl: int, confinement: str, die_with: Callable[[int], None])
     def deliver(message: dict[str, Any]) -> None:
         # The listing runs none of the model's code, so it need not wait for the main thread.
         if message["kind"] == "rows" and runners:
-            channel.send(_answer(runners[0], message))
+            channel.send(_answer(runners[0], inherited, message))
         else:
             inbox.put(message)
 
     channel.listen(deliver)
     setup = inbox.get()
     random.seed(setup["seed"])
-    runner = _assemble(setup, channel, bell)
+    runner = _assemble(setup, policy, channel, bell)
     runners.append(runner)
     _mind_forks(channel, die_with)
     channel.send(
@@ -59,14 +69,16 @@ def serve(rpc: int, ctl: int, confinement: str, die_with: Callable[[int], None])
             "version": VERSION,
             "python": sys.version.partition(" ")[0],
             "platform": sys.platform,
-            "confinement": confinement,
+            "level": level,
+            "confinement": words,
+            "notices": notices,
         }
     )
     while True:
-        channel.send(_answer(runner, inbox.get()))
+        channel.send(_answer(runner, inherited, inbox.get()))
 
 
-def _answer(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
+def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
     kind = message["kind"]
     if kind == "exec":
         return runner.run(message["block"], load(message))
@@ -74,18 +86,20 @@ def _answer(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
     try:
         if kind == "put":
             runner.put(message["name"], load(message))
+        elif kind == "inherit":
+            runner.put(message["name"], inherited[message["name"]])
         elif kind == "read":
             value = runner.resolve(message["name"], message["block"])
         elif kind == "rows":
             value = {"status": "ok", "rows": runner.rows(LISTING_CAP)}
         elif kind == "answer":
             runner.set_ready(message["ready"])
-    except (MemoryError, OSError, ValueError) as error:
+    except (KeyError, MemoryError, OSError, ValueError) as error:
         value = {"status": "error", "error": f"{type(error).__name__}: {error}"}
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
-def _assemble(setup: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
+def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
     owners = Owners()
     output = Output(channel.send, bell)
     effects = Effects(lambda: owners.running is not None)
@@ -108,7 +122,7 @@ def _assemble(setup: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
         names=Names(module.__dict__, channel, output, owners),
         module=module,
         streams=streams,
-        limit=_limits(setup["memory"]),
+        limit=_limits(policy["memory"]),
         own_threads={get_ident(), channel.reader, output.start()},
     )
     effects.listen()

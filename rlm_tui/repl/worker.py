@@ -6,6 +6,7 @@ as they are loaded and then forgotten, so that `import rlm_tui` fails in a block
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -16,8 +17,9 @@ CONFINEMENT = "process"
 
 
 def main() -> None:
-    """Serve one host until it is gone. Arguments: the descriptors of `rpc` and `ctl`, and the host's process id."""
+    """Serve one host until it is gone. Arguments: descriptors of `rpc` and `ctl`, the host's process id, policy."""
     rpc, ctl, host = (int(argument) for argument in sys.argv[1:4])
+    policy = json.loads(sys.argv[4])
     sys.argv[:] = [""]
     die_with = _mortal()
     die_with(host)
@@ -30,7 +32,7 @@ def main() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
         del sys.modules[name]
     try:
-        serve(rpc, ctl, CONFINEMENT, die_with)
+        serve(rpc, ctl, ("process", CONFINEMENT, []), die_with, policy, {})
     finally:
         # Not by way of the interpreter's own end, which waits for threads and runs what blocks have registered.
         os._exit(70)  # pyright: ignore[reportPrivateUsage]
