@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rlm_tui.journal.events import Event, Text
+from rlm_tui.repl.results import Looked, Page
 
 Refusal = str | None
 """None when it was done; else why not, in words for the person."""
@@ -106,6 +107,42 @@ class SessionLike(Protocol):
         """Hold a node at its next pause point; every node, those to come included, when None."""
         ...
 
+    def ladder(self, node: str) -> Ladder:
+        """How far a node was asked to stop, and what `harder` would do next. From any thread."""
+        ...
+
+    def harder(self, node: str) -> Future[Refusal]:
+        """Stop a node, one rung harder than it was asked to so far: pause, break in, abort, kill.
+
+        A node whose block was broken in to (held at ``line``) gets that block aborted.
+        """
+        ...
+
+    def evaluate(self, node: str, code: str) -> Future[Refusal]:
+        """Run code in a held node's REPL, in the frame that stands if one does; recorded, because it may change it.
+
+        Done when the code is: what it gave is in the events, as a block of origin ``eval``.
+        """
+        ...
+
+    def look(self, node: str, expression: str) -> Future[Looked | str]:
+        """Evaluate in a copy of a held node's REPL that is thrown away; a text is why that can't be done."""
+        ...
+
+    def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
+        """A part of one variable, without running any of the model's code, also while a block runs.
+
+        Args:
+            node: The node's address.
+            name: The variable.
+            start: Where the part begins: a character, a byte or an item.
+            count: How many of these at most.
+
+        Returns:
+            The part; a text is why it can't be had.
+        """
+        ...
+
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held."""
         ...
@@ -146,3 +183,6 @@ class SessionLike(Protocol):
     def close(self, timeout: float = 1.0) -> None:
         """Give everything back; within about ``timeout`` seconds."""
         ...
+
+
+__all__ = ["Ladder", "Looked", "Page", "Refusal", "Rung", "SessionLike", "WishKind"]

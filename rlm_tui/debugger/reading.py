@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_tui.debugger.likeness import Refusal, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, SessionLike, WishKind
 from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import Event, RunStart, Text
 from rlm_tui.journal.follow import Follower
@@ -144,6 +144,26 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
+    def ladder(self, node: str) -> Ladder:
+        """Nothing runs that could be stopped."""
+        return Ladder()
+
+    def harder(self, node: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def evaluate(self, node: str, code: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def look(self, node: str, expression: str) -> Future[Looked | str]:
+        """Refused."""
+        return _refused_words()
+
+    def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
+        """Refused."""
+        return _refused_words()
+
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Refused."""
         return _refused()
@@ -190,6 +210,12 @@ class ReadOnlySession:
 
 def _refused() -> Future[Refusal]:
     done: Future[Refusal] = Future()
+    done.set_result(READ_ONLY)
+    return done
+
+
+def _refused_words() -> Future[Any]:
+    done: Future[Any] = Future()
     done.set_result(READ_ONLY)
     return done
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rlm_tui.debugger.gates import HoldingGates
-from rlm_tui.debugger.likeness import Refusal, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, SessionLike, WishKind
 from rlm_tui.debugger.verbs import Verbs
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread
@@ -127,6 +127,26 @@ class Session:
         """Hold a node at its next pause point; each node once, those to come included, when None."""
         return self._do(lambda: self._verbs.pause(node))
 
+    def ladder(self, node: str) -> Ladder:
+        """How far a node was asked to stop, and what `harder` would do next. From any thread."""
+        return self._verbs.ladder(node)
+
+    def harder(self, node: str) -> Future[Refusal]:
+        """Stop a node, one rung harder than it was asked to so far."""
+        return self._do(lambda: self._verbs.pause(node))
+
+    def evaluate(self, node: str, code: str) -> Future[Refusal]:
+        """Run code in a held node's REPL; recorded, because it may change it."""
+        return self._do(lambda: "Nothing can be evaluated here.")
+
+    def look(self, node: str, expression: str) -> Future[Looked | str]:
+        """Evaluate in a copy of a held node's REPL that is thrown away."""
+        return self._do(lambda: "Nothing can be evaluated here.")
+
+    def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
+        """A part of one variable, without running any of the model's code."""
+        return self._do(lambda: "Only the brief of a variable is known here.")
+
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held.
 
@@ -207,20 +227,20 @@ class Session:
 
     # In the engine's thread ---------------------------------------------------------------------------------------
 
-    def _do(self, act: Callable[[], Refusal]) -> Future[Refusal]:
+    def _do(self, act: Callable[[], Refusal]) -> Future[Any]:
         async def once() -> Refusal:
             return act()
 
         return self._submit(once())
 
-    def _submit(self, work: Coroutine[Any, Any, Refusal]) -> Future[Refusal]:
+    def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         try:
             if self._thread is not None:
                 return self._thread.submit(work)
         except RuntimeError:
             pass  # The loop is closed.
         work.close()
-        done: Future[Refusal] = Future()
+        done: Future[Any] = Future()
         done.set_result("The run is not going on.")
         return done
 

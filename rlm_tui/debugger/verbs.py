@@ -7,7 +7,7 @@ from typing import Any
 
 from rlm_tui.debugger import edits
 from rlm_tui.debugger.gates import HoldingGates, InHand, Wish
-from rlm_tui.debugger.likeness import Refusal, WishKind
+from rlm_tui.debugger.likeness import Ladder, Refusal, WishKind
 from rlm_tui.engine.ending import Forced
 from rlm_tui.engine.gate import Failure, apply_edit
 from rlm_tui.engine.node import Node
@@ -98,6 +98,14 @@ class Verbs:
             return RUN_ENDED
         self.gates.stop_all(True)
         return None
+
+    def ladder(self, node: str) -> Ladder:
+        """How far a node was asked to stop. From any thread."""
+        if self.gates.wants(node) == "pause":
+            return Ladder("pause", 0.0)
+        folded = self.engine.shared.run.nodes.get(node)
+        stops = folded is not None and folded.status == "open" and folded.held is None
+        return Ladder(next="pause" if stops else None)
 
     # Changing what is held ----------------------------------------------------------------------------------------
 
