@@ -171,7 +171,8 @@ class Hands(Index):
             if edit.id == id and edit.field != "note":
                 self._mark(edit, thing, node)
 
-    def _ran_by_hand(self, block: Block, node: Node | None) -> None:
+    def _by_hand(self, block: Block, node: Node | None) -> None:
+        """A person ran it, or stopped it."""
         block.mark = "edited"
         if node is not None:
             node.hands += 1

@@ -70,8 +70,18 @@ class Index:
             if within == "final" and not beside:
                 iteration.resolved = block
             else:
-                iteration.blocks.append(block)
+                iteration.blocks.insert(self._place(iteration, base), block)
         return self.blocks[id]
+
+    @staticmethod
+    def _place(iteration: Iteration, base: str) -> int:
+        """Where a row goes: beside a block, after it and what stands there already; beside an iteration, at its end."""
+        rows = iteration.blocks
+        if address.number(base) and base != iteration.id:
+            for n in range(len(rows), 0, -1):
+                if base in (rows[n - 1].id, address.parent(rows[n - 1].id)):
+                    return n
+        return len(rows)
 
     def _things(self, id: str, node: str) -> list[Any]:
         found = (self.nodes.get(node), self.blocks.get(id), self.calls.get(id), self.iterations.get(id))

@@ -12,7 +12,7 @@ from rlm_tui.journal import address, events
 from rlm_tui.journal.events import ContextInfo, Event, Text
 from rlm_tui.journal.hands import REVERTED, Hands
 from rlm_tui.journal.totals import Totals
-from rlm_tui.journal.tree import Attempt, Call, Iteration, Mark, Node
+from rlm_tui.journal.tree import Attempt, Block, Call, Iteration, Mark, Node
 
 RunState = Literal["empty", "running", "held", "ended"]
 
@@ -121,6 +121,7 @@ class Run(Hands):
 
     def _run_end(self, event: events.RunEnd) -> None:
         self.end = event
+        self.rebuilding.clear()
         self._let_go_all()
 
     def _node_start(self, event: events.NodeStart) -> None:
@@ -153,6 +154,7 @@ class Run(Hands):
             node.final_mark = "downstream"
         if node.status == "error":
             self.errors += 1
+        self.rebuilding.pop(event.id, None)
         self._let_go_in(event.id)
 
     def _llm_start(self, event: events.LlmStart) -> None:
@@ -202,10 +204,11 @@ class Run(Hands):
             self._let_go(address.parent(event.id))
         block = self._block(event.id, event.code)
         block.code, block.span, block.origin, block.reasons = event.code, event.span, event.origin, event.reasons
-        block.status, block.started, block.ended = "open", event.t, None
+        block.status, block.started, block.ended, block.seq = "open", event.t, None, event.seq
+        block.by, block.stopped_by, block.divergence = event.by, None, None
         node = self._node_at(event.id)
         if event.origin == "human" or (event.origin == "eval" and event.by == "human"):
-            self._ran_by_hand(block, node)
+            self._by_hand(block, node)
         elif node is not None and node.tainted and not block.mark:
             block.mark = "downstream"
 
@@ -213,6 +216,9 @@ class Run(Hands):
         block = self.blocks.get(event.id)
         if block is None:
             return
+        # Whoever stood in it, stands in it no more.
+        self._let_go(event.id)
+        block.divergence = event.divergence
         block.status, block.stdout, block.stderr, block.raw = event.status, event.stdout, event.stderr, event.raw
         block.stderr_at, block.value, block.error, block.cuts = event.stderr_at, event.value, event.error, event.cuts
         block.changed, block.removed, block.finals = event.changed, event.removed, event.finals
@@ -223,12 +229,13 @@ class Run(Hands):
         for call in block.calls:
             self._delivered(call)
         node = self._node_at(event.id)
+        if event.by is not None and event.status in ("aborted", "died"):
+            block.stopped_by = event.by
+            if block.origin == "model":
+                self._by_hand(block, node)
         if node is None:
             return
-        for row in event.changed:
-            node.variables[row.name] = row
-        for name in event.removed:
-            node.variables.pop(name, None)
+        _keep_changes(node, block)
         if event.status in ("error", "timeout", "died"):
             self.errors += 1
 
@@ -238,9 +245,19 @@ class Run(Hands):
             self.rebuilding[node] = event
         else:
             self.rebuilding.pop(node, None)
+        if event.done == 0 and node in self.nodes:
+            self._made_anew(self.nodes[node])
         block = self.blocks.get(event.id)
         if block is not None and event.done:
             block.rebuilt = event
+
+    @staticmethod
+    def _made_anew(node: Node) -> None:
+        """What a block left that can't be run again is gone with the old REPL."""
+        node.variables.clear()
+        for block in node.ran():
+            if block.repeatable:
+                _keep_changes(node, block)
 
     def _call_start(self, event: events.CallStart) -> None:
         block = self.blocks.get(address.parent(event.id))
@@ -292,6 +309,13 @@ class Run(Hands):
 
     def _go(self, event: events.Go) -> None:
         self._hand_on(event.id)
+
+
+def _keep_changes(node: Node, block: Block) -> None:
+    for row in block.changed:
+        node.variables[row.name] = row
+    for name in block.removed:
+        node.variables.pop(name, None)
 
 
 __all__ = ["REVERTED", "Mark", "Run", "RunState"]

@@ -25,6 +25,11 @@ from rlm_tui.journal.events import (
 )
 from rlm_tui.journal.totals import Totals
 
+IN_FRAME = "in_frame"
+"""The remark on a person's code that ran inside a block while that stood still."""
+REPL_LOST = "repl_lost"
+"""The remark on a block that was stopped together with its REPL: nothing it did was kept."""
+
 Mark = Literal["", "edited", "downstream"]
 """A person's hand: here, or somewhere this follows from."""
 
@@ -164,6 +169,12 @@ class Block:
     was: Text | None = None
     span: tuple[int, int] | None = None
     origin: Literal["model", "human", "eval"] = "model"
+    by: str | None = None
+    """Who began it, when it was not the engine."""
+    stopped_by: str | None = None
+    """Who aborted it, or killed its worker, when it was not the engine."""
+    seq: int = -1
+    """Where in the journal it began last: the order in which a node's REPL met its blocks."""
     status: Literal["new", "open", "ok", "error", "aborted", "died", "skipped", "timeout"] = "new"
     stdout: Text = ""
     stderr: Text = ""
@@ -180,6 +191,8 @@ class Block:
     cuts: dict[str, CutInfo] = field(default_factory=dict[str, CutInfo])
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    divergence: str | None = None
+    """What its REPL, made anew, had different from the record when this ran all the same."""
     ms: float = 0.0
     ended: float | None = None
     stream: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -209,6 +222,11 @@ class Block:
                 return self.status
             case _:
                 return "killed" if self.status == "aborted" else "error"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a REPL gets to where this left it by running it again."""
+        return self.status in ("ok", "error") and IN_FRAME not in self.reasons
 
 
 @dataclass(slots=True, eq=False)
@@ -317,6 +335,12 @@ class Node:
     def row_mark(self) -> Mark:
         """The mark of its row in the tree."""
         return "edited" if self.edited else "downstream" if self.tainted else ""
+
+    def ran(self) -> list[Block]:
+        """Everything that was begun in its REPL, evaluations among it, in the order it was begun last."""
+        turns = [*self.iterations, *([self.default] if self.default else [])]
+        begun = [block for turn in turns for block in turn.blocks if block.started is not None]
+        return sorted(begun, key=lambda block: block.seq)
 
     def calls(self) -> Iterator[Call]:
         """Its sub-calls in the order they were asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from rlm_tui.journal.events import (
     Event,
     ExecEnd,
     ExecStart,
+    Finding,
     Go,
     Hold,
     LlmEnd,
@@ -26,6 +27,7 @@ from rlm_tui.journal.events import (
     NodeEnd,
     NodeStart,
     Obs,
+    Point,
     Proposal,
     Rebuild,
     RunEnd,
@@ -34,11 +36,12 @@ from rlm_tui.journal.events import (
     Usage,
     VariableRow,
 )
+from rlm_tui.journal.tree import IN_FRAME
 
 CALL = address.call("root/i1/b1", "rlm", "part", None, 1)
 LEAF = address.call("root/i1/b1", "llm", "part", None, 1)
 IDS = st.sampled_from(
-    ["root", "root/i1", "root/i2", "root/i1/b1", "root/i1/b2", "root/i1/b1+h1", "root/i1+e1", "root/default",
+    ["root", "root/i1", "root/i2", "root/i1/b1", "root/i1/b2", "root/i1/b1+h1", "root/i1/b1+e1", "root/i1+e1", "root/default",
      "root/i2/final", CALL, LEAF, f"{CALL}/i1", f"{CALL}/i1/b1", f"{CALL}/i1/b1+h1", "nowhere", ""]
 )  # fmt: skip
 
@@ -87,15 +90,18 @@ KINDS: dict[str, st.SearchStrategy[Event]] = {
         LlmEnd, attempt=st.integers(1, 3), status=st.sampled_from(["ok", "error", "cancelled", "partial"]),
         reply=TEXTS, reasoning=TEXTS, usage=USAGES, error=ERRORS, wait=st.none() | st.floats(0, 9),
     ),
-    "exec.start": _event(ExecStart, code=TEXTS, origin=st.sampled_from(["model", "human", "eval"])),
+    "exec.start": _event(
+        ExecStart, code=TEXTS, origin=st.sampled_from(["model", "human", "eval"]),
+        reasons=st.sampled_from([(), (IN_FRAME,), ("one_line",)]),
+    ),
     "exec.end": _event(
         ExecEnd, status=st.sampled_from(["ok", "error", "aborted", "died", "skipped", "timeout"]), stdout=TEXTS,
-        raw=TEXTS, value=MAYBE, error=MAYBE, changed=ROWS, finals=st.lists(PROPOSALS, max_size=2).map(tuple),
+        raw=TEXTS, value=MAYBE, error=MAYBE, changed=ROWS, removed=st.lists(SHORT, max_size=2).map(tuple), finals=st.lists(PROPOSALS, max_size=2).map(tuple),
         answer=st.none() | PROPOSALS, cuts=st.dictionaries(SHORT, st.builds(CutInfo, kept=COUNTS.map(lambda n: n or 0),
         total=st.integers(0, 9)), max_size=1),
     ),
     "rebuild": _event(
-        Rebuild, done=st.integers(0, 3), of=st.integers(0, 3), finding=st.sampled_from(["same", "output", "state"]),
+        Rebuild, done=st.integers(0, 3), of=st.integers(0, 3), finding=st.sampled_from(get_args(Finding)),
         differs=TEXTS,
     ),
     "call.start": _event(CallStart, fn=SHORT, prompt=TEXTS, ran_as=st.sampled_from(["llm", "rlm", "opaque"])),
@@ -106,7 +112,7 @@ KINDS: dict[str, st.SearchStrategy[Event]] = {
     "chunk": _event(Chunk, kind=st.sampled_from(["reply", "reasoning", "stdout", "raw"]), text=SHORT,
                     late=st.booleans()),
     "hold": _event(
-        Hold, point=st.sampled_from(["llm", "reply", "block", "call", "return", "observe", "final", "limit"]),
+        Hold, point=st.sampled_from(get_args(Point)),
         node=st.sampled_from(["root", CALL]), why=st.sampled_from(["step", "pause"]), value=OBJECTS,
     ),
     "go": _event(Go, verb=SHORT),
