@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar, cast
 
+from rlm_tui.journal import address
 from rlm_tui.journal.events import (
     Blob,
     CallEnd,
@@ -67,6 +68,8 @@ class Effects:
         self._starts: dict[tuple[Family, str], int] = {}
         self._edits: dict[str, list[Edit]] = {}
         self._before_hold: dict[str, int] = {}
+        self._killed: dict[str, list[str]] = {}
+        """By block, the calls that ended only because it was stopped."""
         for event in journal.events():
             self._learn(event)
         journal.subscribe(self._learn)
@@ -84,8 +87,19 @@ class Effects:
         if isinstance(event, LlmStart | ExecStart | CallStart | NodeStart):
             self._starts[kind, event.id] = self._starts.get((kind, event.id), 0) + 1
             self._ends.pop((kind, event.id), None)
+            if kind == "exec":
+                self._forget_killed(event.id)
         elif _is_outcome(event):
             self._ends[kind, event.id] = event
+            if isinstance(event, CallEnd) and event.status == "killed":
+                self._killed.setdefault(address.parent(event.id), []).append(event.id)
+
+    def _forget_killed(self, block: str) -> None:
+        """A block that runs again asks again for what was cancelled when it was stopped."""
+        for id in self._killed.pop(block, ()):
+            for kind in ("call", "node"):
+                self._ends.pop((kind, id), None)
+                self._starts.pop((kind, id), None)
 
     def _learn_edit(self, edit: Edit) -> None:
         edits = self._edits.setdefault(edit.id, [])

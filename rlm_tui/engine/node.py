@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rlm_tui.engine import windup
-from rlm_tui.engine.blocks import Blocks, block_run
+from rlm_tui.engine import running, windup
+from rlm_tui.engine.blocks import Blocks
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.ending import Ending, Forced, Killed, OverTime, Stop
-from rlm_tui.engine.gate import Code, Failure, LimitHit, Observation, Request, Verdict
+from rlm_tui.engine.gate import LimitHit, Observation, Request, Verdict
+from rlm_tui.engine.hands import Hands
 from rlm_tui.engine.limits import NodeLimits
+from rlm_tui.engine.rebuild import UNREADY
 from rlm_tui.engine.sampling import RequestFailed
 from rlm_tui.engine.shared import Shared
-from rlm_tui.engine.values import BlockRun, CodeBlock, NodeSpec, ParsedReply, Turn, context_info
+from rlm_tui.engine.values import NodeSpec, Turn, context_info
 from rlm_tui.journal import address
 from rlm_tui.journal.events import (
     ErrorInfo,
@@ -29,6 +31,7 @@ from rlm_tui.journal.events import (
     Proposal,
 )
 from rlm_tui.llm.base import ChatMessage, Reply
+from rlm_tui.repl.process import Looked, Page
 
 
 @dataclass(slots=True)
@@ -58,6 +61,7 @@ class Node:
     blocks: Blocks = field(init=False)
     clock: WorkClock = field(init=False)
     limits: NodeLimits = field(init=False)
+    hands: Hands = field(init=False)
     last_answer: Proposal | None = None
     """``answer["content"]`` as the last block left it."""
     sent: tuple[ChatMessage, ...] = ()
@@ -72,6 +76,7 @@ class Node:
         self.clock = WorkClock(self.parent.clock if self.parent else None, worked=self.shared.worked(self.spec.id))
         self.limits = NodeLimits(self.shared.child_options if self.parent else self.shared.options)
         self.blocks = Blocks(self.shared, self.spec, self.clock, self.child)
+        self.hands = Hands(self.shared, self.spec, self.blocks)
         self._in_time.set()
 
     # Its life -----------------------------------------------------------------------------------------------------
@@ -152,6 +157,11 @@ class Node:
             await self.blocks.abort()
         body.cancel()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is being ended from outside: nothing that would follow may begin."""
+        return self._stop is not None
+
     def _recall_force(self) -> None:
         """A forced answer that was written down, and not yet acted on when the process went, is acted on now."""
         for name, value in self.shared.effects.edits(self.spec.id):
@@ -198,6 +208,32 @@ class Node:
         limits = {} if seconds is None else {"per_child_timeout_s": seconds}
         return await Node(self.shared, spec, self, limits, on_start=self.on_start).run()
 
+    # What a person asks of its REPL, see `Hands` ------------------------------------------------------------------
+
+    async def break_in(self) -> str | None:
+        """Stop the running block where it is; see `Hands.break_in`."""
+        return self.hands.break_in()
+
+    async def abort_block(self) -> str | None:
+        """End the running block, and keep its REPL; see `Hands.abort_block`."""
+        return await self.hands.abort_block()
+
+    async def kill_worker(self) -> str | None:
+        """End the running block with its worker; see `Hands.kill_worker`."""
+        return await self.hands.kill_worker()
+
+    async def evaluate(self, code: str) -> str | None:
+        """Run code of a person's; see `Hands.evaluate`."""
+        return await self.hands.evaluate(code)
+
+    async def look(self, expression: str) -> Looked:
+        """Evaluate in a copy of the REPL; see `Hands.look`."""
+        return await self.hands.look(expression)
+
+    async def page(self, name: str, start: int, count: int) -> Page:
+        """A part of a variable; see `Hands.page`."""
+        return await self.hands.page(name, start, count)
+
     # Its loop -----------------------------------------------------------------------------------------------------
 
     async def _loop(self) -> Ending:
@@ -241,7 +277,7 @@ class Node:
     async def _iterate(self, id: str) -> Ending | None:
         reply = await self._sample(id)
         parsed = self.shared.dialect.parse(reply.text, reply.finish_reason)
-        runs, notes, hit = await self._run_all(id, parsed)
+        runs, notes, hit = await running.run_all(self, id, parsed)
         turn = Turn(
             self.spec, self.done, parsed, tuple(runs), tuple(notes), reply_empty=not reply.text.strip(),
             variables=self._variables(),
@@ -277,58 +313,6 @@ class Node:
     def _observed(self, id: str) -> bool:
         return self.shared.effects.remembered("obs", id, Obs) is not None
 
-    async def _run_all(self, id: str, parsed: ParsedReply) -> tuple[list[BlockRun], list[str], LimitHit | None]:
-        runs: list[BlockRun] = []
-        for j, block in enumerate(parsed.blocks, 1):
-            block_id = address.block(id, j)
-            if (hit := await self._step_hit(block_id)) is not None:
-                return runs, [f"The limit on executed blocks was reached: block {j} and any after it did not run."], hit
-            runs.append(await self._run_block(block_id, block))
-            self.limits.steps += runs[-1].status != "skipped"
-        return runs, [], None
-
-    async def _step_hit(self, id: str) -> LimitHit | None:
-        remembered = self.shared.effects.remembered("exec", id, ExecEnd) is not None
-        while (hit := self.limits.step()) is not None:
-            hit = await self.shared.seam.pass_("limit", id, hit, self.spec.id, remembered=remembered)
-            if hit.raised is None:
-                return hit
-            self.limits.raised[hit.name] = hit.raised
-        return None
-
-    async def _run_block(self, id: str, block: CodeBlock) -> BlockRun:
-        shared = self.shared
-        remembered = shared.effects.remembered("exec", id, ExecEnd)
-        code = Code(block.code)
-        code = await shared.seam.pass_("block", id, code, self.spec.id, remembered=remembered is not None)
-        end = remembered or await self._execute(id, block, code)
-        while remembered is None and end.status == "died":
-            error = ErrorInfo(kind="died", message=shared.text(end.error) or "the REPL died")
-            failure = await shared.seam.pass_("error", id, Failure(error), self.spec.id)
-            if failure.action != "retry":
-                break
-            code = shared.seam.edited(id, code)
-            end = await self._execute(id, block, code)
-        if remembered is not None:
-            self.blocks.recall(id, code.code, end)
-        if end.answer is not None or end.status in ("ok", "error"):
-            # What was skipped, or is gone with its process, left the answer as it was.
-            self.last_answer = self._whole(end.answer)
-        return block_run(shared.text, id, code.code, end, shown=end.status != "skipped" or code.say_skipped)
-
-    async def _execute(self, id: str, block: CodeBlock, code: Code) -> ExecEnd:
-        start = ExecStart(id=id, code=code.code, span=(block.span.start, block.span.end), reasons=block.reasons)
-        if code.skip:
-            return await self.shared.effects.do(start, _skipped)
-        end = await self.shared.effects.do(start, self.blocks.execute)
-        if self._stop is not None:
-            # It was aborted to stop this node: nothing that would follow from it may begin.
-            raise asyncio.CancelledError
-        return end
-
-    def _whole(self, proposal: Proposal | None) -> Proposal | None:
-        return proposal and proposal.model_copy(update={"text": self.shared.text(proposal.text)})
-
     async def _proposal(self, id: str, turn: Turn) -> Proposal | str | None:
         """What is proposed; a text tells the model why its ``FINAL_VAR`` can't be."""
         proposal = self.shared.dialect.choose_final(turn)
@@ -340,6 +324,8 @@ class Node:
         """Ask the REPL for the variable a text names. An effect, so that a resume needs no live REPL for it."""
         name = proposal.var or ""
         start = ExecStart(id=id, code=f"FINAL_VAR({name!r})", origin="eval")
+        if self.shared.effects.remembered("exec", id, ExecEnd) is None:
+            await self.blocks.prepare(id)
         end = await self.shared.effects.once(start, lambda s: self.blocks.resolve(s, name), ExecEnd)
         if end.status != "ok" or not end.finals:
             return self.shared.text(end.error) or f"there is no variable {name!r}"
@@ -356,10 +342,17 @@ class Node:
             # The journal has the model being told to go on: it was rejected then.
             verdict = Verdict(proposal, accepted=False)
         if not verdict.accepted and proposal.origin == "dict":
-            start = ExecStart(id=f"{id}+e1", code='answer["ready"] = False', origin="eval")
-            end = await self.shared.effects.once(start, self.blocks.unready, ExecEnd)
-            self.blocks.recall_evaluation(start, end)
+            await self._unready(id)
         return verdict
+
+    async def _unready(self, id: str) -> None:
+        """Take a rejected answer back from the REPL, or remember that this was done."""
+        folded = self.shared.run.iterations.get(id)
+        mine = [b.id for b in folded.blocks if b.origin == "eval" and b.by is None] if folded else []
+        start = ExecStart(id=mine[0] if mine else self.hands.free_id(id), code=UNREADY, origin="eval")
+        if self.shared.effects.remembered("exec", start.id, ExecEnd) is None:
+            await self.blocks.prepare(start.id)
+        await self.shared.effects.once(start, self.blocks.unready, ExecEnd)
 
     async def _observe(self, id: str, reply: Reply, turn: Turn) -> None:
         """Tell the model what came of its reply: remembered, or made and handed through its gate."""
@@ -383,10 +376,6 @@ async def _over(task: asyncio.Task[Any]) -> None:
             await asyncio.wait([task])
         except asyncio.CancelledError:
             continue
-
-
-async def _skipped(start: ExecStart) -> ExecEnd:
-    return ExecEnd(id=start.id, status="skipped")
 
 
 def _assistant(text: str) -> ChatMessage:

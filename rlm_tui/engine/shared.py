@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rlm_tui.engine.backends import RecursiveBackend
 from rlm_tui.engine.clocks import WorkClock
@@ -20,6 +21,10 @@ from rlm_tui.journal import address
 from rlm_tui.journal.events import Text
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
+from rlm_tui.repl.process import Conditions
+
+if TYPE_CHECKING:
+    from rlm_tui.repl.birth import Source
 
 
 @dataclass(slots=True)
@@ -31,6 +36,8 @@ class Shared:
         clocks: Working clocks by node.
         hold_repl: By node, how to stop and start the computing clock of its REPL.
         seats: By call, its seat in its block's window.
+        holding: By node, the addresses of its values that a gate holds now, oldest first.
+        source: Where REPLs come from; None starts a process for each.
         child_options: Those of child RLMs, when a described backend gives them others.
         opaque: A caller's own backend for sub-calls, if there is one.
         scratch: Where REPLs make their private directories; None means the system's place.
@@ -52,9 +59,25 @@ class Shared:
     clocks: dict[str, WorkClock] = field(default_factory=dict[str, WorkClock])
     hold_repl: dict[str, Callable[[bool], None]] = field(default_factory=dict[str, Callable[[bool], None]])
     seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
+    holding: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    source: Source | None = None
+    given: Any = None
+    """The value that the source has as ``context``."""
     leaving: bool = False
     loaded_at: float | None = None
     """When the last event was written that an earlier process left, seconds since the epoch."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """What every REPL of the run lives under."""
+        options = self.options
+        return Conditions(
+            hash_seed=options.hash_seed,
+            scratch_root=self.scratch,
+            confine=options.confine,
+            site=options.allow_site,
+            network=options.allow_network,
+        )
 
     def worked(self, node: str) -> float:
         """Seconds of working time that an earlier process spent on a node."""
@@ -79,6 +102,7 @@ class Shared:
         clock = self.clocks[node]
         repls = [hold for other, hold in self.hold_repl.items() if other == node or other.startswith(f"{node}/")]
         clock.stop()
+        self.holding.setdefault(node, []).append(id)
         for seat in seats:
             seat.hold()
         for hold in repls:
@@ -90,6 +114,7 @@ class Shared:
                 hold(False)
             for seat in seats:
                 seat.release()
+            self.holding[node].remove(id)
             clock.go()
 
     @staticmethod

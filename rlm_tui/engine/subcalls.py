@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from rlm_tui.engine.clocks import WorkClock
+from rlm_tui.engine.compare import call_words
 from rlm_tui.engine.gate import Answer, Ask, LimitHit, Request
 from rlm_tui.engine.limits import TIMES, Batch, Fn
 from rlm_tui.engine.opaque import OpaqueCall
@@ -64,7 +65,10 @@ class BlockCalls:
         clock: The node's working clock.
         block: The block's address.
         children: Runs a child.
-        recorded: Only answer from the journal, as when a REPL is rebuilt: nothing is made live.
+        recorded: Answer from the journal, as when a REPL is rebuilt; nothing is made live unless a person says so.
+
+    Attributes:
+        asked: Every call that the code asked for, by address, in words.
     """
 
     shared: Shared
@@ -74,8 +78,9 @@ class BlockCalls:
     children: Children
     recorded: bool = False
     notes: list[str] = field(default_factory=list[str])
+    asked: dict[str, str] = field(default_factory=dict[str, str])
     _window: Window = field(init=False)
-    _asked: dict[str, int] = field(default_factory=dict[str, int])
+    _times: dict[str, int] = field(default_factory=dict[str, int])
     _batches: int = 0
 
     def __post_init__(self) -> None:
@@ -123,8 +128,9 @@ class BlockCalls:
     ) -> Item:
         kind = "rlm" if fn.startswith("rlm") else "llm"
         first = address.call(self.block, kind, prompt, model, 1)
-        self._asked[first] = nth = self._asked.get(first, 0) + 1
+        self._times[first] = nth = self._times.get(first, 0) + 1
         id = address.call(self.block, kind, prompt, model, nth)
+        self.asked[id] = call_words(fn, prompt)
         if opaque is not None:
             return Item(id, fn, prompt, model, batch, index, "opaque", opaque=opaque)
         deep = kind == "rlm" and self.spec.depth + 1 >= self.spec.max_depth
@@ -132,7 +138,11 @@ class BlockCalls:
         return Item(id, fn, prompt, model, batch, index, ran_as, "depth" if deep else None)
 
     def _write_start(self, item: Item) -> None:
-        if self.recorded or self.shared.effects.started("call", item.id):
+        if not self.recorded:
+            self._write_asked(item)
+
+    def _write_asked(self, item: Item) -> None:
+        if self.shared.effects.started("call", item.id):
             return
         batch = item.batch
         fields: dict[str, Any] = {"batch": batch.key, "item": item.index, "size": batch.size} if batch else {}
@@ -150,14 +160,28 @@ class BlockCalls:
             self._leave_batch(item)
             return end
         if self.recorded:
+            return await self._unrecorded(item)
+        return await self._in_turn(item, None)
+
+    async def _unrecorded(self, item: Item) -> CallEnd:
+        """A call that a rebuild met and the first run did not: not made, unless a person lets it go or answers it."""
+        ask = replace(self._ask(item), unrecorded=True)
+        ask = await self.shared.seam.pass_("call", item.id, ask, self.spec.id)
+        if ask.unrecorded and ask.supplied is None and not ask.killed:
+            self._leave_batch(item)
             return CallEnd(id=item.id, status="error", error=ErrorInfo(kind="unknown", message=NOT_RECORDED))
+        self._write_asked(item)
+        return await self._in_turn(item, replace(ask, unrecorded=False))
+
+    async def _in_turn(self, item: Item, ask: Ask | None) -> CallEnd:
+        """Ask for an item when it has a seat; ``ask`` is what a gate made of it, when it has passed there already."""
         if item.opaque is not None:
             # All items of its batch are asked at once: none may wait for another's seat.
-            return await self._live(item)
+            return await self._live(item, ask)
         async with self._window:
             self.shared.seats[item.id] = Seat(self._window)
             try:
-                return await self._live(item)
+                return await self._live(item, ask)
             finally:
                 del self.shared.seats[item.id]
 
@@ -171,10 +195,10 @@ class BlockCalls:
         end = self.shared.effects.remembered("call", item.id, CallEnd)
         return None if end is None else self._returned(end, self.shared.seam.edited(item.id, self._as_answer(end)))
 
-    async def _live(self, item: Item) -> CallEnd:
+    async def _live(self, item: Item, ask: Ask | None) -> CallEnd:
         shared, began = self.shared, time.monotonic()
         try:
-            end = await self._allowed(item) or await self._asked_for(item)
+            end = await self._allowed(item) or await self._asked_for(item, ask)
         except asyncio.CancelledError:
             if not (shared.leaving or shared.journal.closed):
                 self._finish(CallEnd(id=item.id, status="killed"), began)
@@ -221,10 +245,13 @@ class BlockCalls:
             self.shared.limits.raise_to(passed)
         return None
 
-    async def _asked_for(self, item: Item) -> CallEnd:
-        model = item.model or self.spec.sub_model or self.spec.model
-        ask = Ask(item.fn, item.prompt, model)
-        ask = await self.shared.seam.pass_("call", item.id, ask, self.spec.id, remembered=self._began(item))
+    def _ask(self, item: Item) -> Ask:
+        return Ask(item.fn, item.prompt, item.model or self.spec.sub_model or self.spec.model)
+
+    async def _asked_for(self, item: Item, ask: Ask | None) -> CallEnd:
+        if ask is None:
+            remembered = self._began(item)
+            ask = await self.shared.seam.pass_("call", item.id, self._ask(item), self.spec.id, remembered=remembered)
         if ask.killed or ask.supplied is not None:
             self._leave_batch(item)
             return CallEnd(id=item.id, status="killed" if ask.killed else "supplied", value=ask.supplied)

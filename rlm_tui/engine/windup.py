@@ -73,6 +73,8 @@ def _over_time(node: Node, hit: LimitHit) -> Ending:
     folded = node.shared.run.nodes.get(node.spec.id)
     last = folded.iterations[-1] if folded and folded.iterations else None
     for block in reversed(last.blocks if last and last.obs is None else []):
+        if block.origin == "eval":
+            continue
         for final in block.finals:
             if final.refused is None and (final.var is None or final.origin == "call"):
                 whole = final.model_copy(update={"text": node.shared.text(final.text)})

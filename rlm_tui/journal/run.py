@@ -125,7 +125,10 @@ class Run(Hands):
         self._let_go_all()
 
     def _node_start(self, event: events.NodeStart) -> None:
-        if event.id in self.nodes:
+        if (known := self.nodes.get(event.id)) is not None:
+            if known.status == "killed":
+                # The block that asked for it was stopped, and runs again.
+                known.status, known.ended = "open", None
             return
         call = self.calls.get(event.id)
         node = Node(
@@ -261,7 +264,12 @@ class Run(Hands):
 
     def _call_start(self, event: events.CallStart) -> None:
         block = self.blocks.get(address.parent(event.id))
-        if block is None or event.id in self.calls:
+        if (known := self.calls.get(event.id)) is not None and known.status == "killed":
+            # It ended with its block, which runs again.
+            known.status, known.ended = "open", None
+            known.block.open_calls += 1
+            return
+        if block is None or known is not None:
             return
         call = Call(
             event.id, event.fn, event.prompt, block, event.t, event.model, event.batch, event.item, event.size,
