@@ -65,7 +65,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hold", action="store_true", help="hold the root before its first request")
     command.add_argument("--headless", action="store_true", help="no screen: progress on stderr, the answer on stdout")
     command.add_argument("--json", action="store_true", help="no screen: one JSON object on stdout")
-    _settings(command, (*config.LIMITS, *config.PLACES, *config.SCREEN))
+    _settings(command, (*config.LIMITS, *config.CONFINEMENT, *config.PLACES, *config.SCREEN))
 
 
 def _settings(command: argparse.ArgumentParser, settings: Sequence[config.Setting]) -> None:
@@ -115,7 +115,8 @@ def _version() -> int:
 def _dispatch(args: argparse.Namespace) -> int:
     from rlm_tui import commands
 
-    found = config.settings({name: getattr(args, name, None) for name in config.ALL})
+    flags = {name: getattr(args, name, None) for name in config.ALL}
+    found = config.settings(flags)
     acts = {"demo": commands.demo, "run": commands.run, "open": commands.open_run, "runs": commands.runs}
     return acts[args.command](args, found)
 

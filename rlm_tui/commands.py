@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import Context, read_context, read_text
-from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, UsageError
+from rlm_tui.usage import ANSWERED, BAD_USAGE, INSTEAD_OF_BWRAP, INTERRUPTED, MODEL, UsageError, printable
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.reading import ReadOnlySession
@@ -104,6 +104,7 @@ def _start(args: argparse.Namespace, found: Settings, material: Callable[[], Mat
     from rlm_tui.llm.pace import Pace
 
     headless = args.headless or args.json
+    _check_confinement(found)
     if not headless:
         _check_screen(found)
     try:
@@ -196,7 +197,6 @@ def open_run(args: argparse.Namespace, found: Settings) -> int:
 
 def runs(args: argparse.Namespace, found: Settings) -> int:
     """List the runs, newest first."""
-    from rlm_tui.headless import printable
     from rlm_tui.journal.places import list_runs, runs_dir
     from rlm_tui.journal.summary import summarize
 
@@ -217,6 +217,16 @@ def runs(args: argparse.Namespace, found: Settings) -> int:
 
 
 # What they share --------------------------------------------------------------------------------------------------
+
+
+def _check_confinement(found: Settings) -> None:
+    """Whether REPLs can be shut in with bubblewrap, when that was asked for: it is had, or nothing begins."""
+    if found.get("confine") != "bwrap":
+        return
+    from rlm_tui.repl.policy import bwrap_refusal
+
+    if (refusal := bwrap_refusal()) is not None:
+        raise UsageError(f"--confine bwrap can't be had: {printable(refusal, 300).rstrip('.')}; {INSTEAD_OF_BWRAP}")
 
 
 def _check_screen(found: Settings) -> None:
@@ -287,6 +297,9 @@ def _options(found: Settings, system_prompt: str | None) -> Options:
     given = {names.get(name, name): found.values[name] for name in fields if name in found.values}
     params = {"temperature": found.get("temperature"), "max_tokens": found.get("max_tokens_per_reply")}
     given["stream"] = not found.get("no_stream", False)
+    given["confine"] = found.get("confine", "auto")
+    given["allow_site"] = found.get("allow_imports") == "site"
+    given["allow_network"] = found.get("allow_network", False)
     if system_prompt is not None:
         given["system_prompt"] = system_prompt
     return Options(params={name: value for name, value in params.items() if value is not None}, **given)
@@ -337,10 +350,15 @@ def _ascii(found: Settings) -> bool:
 
 def _farewell(session: Session) -> int:
     """After the screen: what became of the run, and how to see it again."""
-    from rlm_tui.headless import exit_code, printable, why_no_answer
+    from rlm_tui.headless import exit_code, lacking, why_no_answer
 
     run, journal = session.engine.shared.run, session.journal
     root = run.root
+    if missing := lacking(run.environment):
+        print(f"rlm-tui: {missing}", file=sys.stderr)
+    if run.start is None and session.notices:
+        print(f"rlm-tui: {printable(' '.join(session.notices), 600)}", file=sys.stderr)
+        return BAD_USAGE
     if run.end is None:
         print(f"The run is kept, not ended: rlm-tui open {journal.id}", file=sys.stderr)
         return INTERRUPTED

@@ -1,6 +1,7 @@
 """Settings: from flags, the environment, the project's file, the user's file, or their defaults, in this order.
 
-A project's file may come from anywhere, so nothing that says where a context or a key goes is taken from it.
+A project's file may come from anywhere, so nothing that says where a context or a key goes, or what the code of a run
+may reach, is taken from it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from rlm_tui.usage import UsageError
 
 PROJECT_FILE = Path(".rlm-tui") / "config.toml"
 PREFIX = "RLM_TUI_"
+
+
+Place = Literal["flag", "environment", "project file", "user file"]
+"""Where a setting can come from."""
+
+
+class Source(NamedTuple):
+    """Where a setting came from: the place, and the name there (flag, variable or path)."""
+
+    place: Place
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,15 @@ def _flag(text: str) -> bool:
     return known[text.lower()]
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {' or '.join(words)}, not {text!r}")
+        return text
+
+    return read
+
+
 LIMITS = (
     Setting("max_depth", _depth, "levels of nodes: 2 lets the root have children, 1 none", "N"),
     Setting("max_iterations", _count, "iterations of one node", "N"),
@@ -117,13 +138,25 @@ MODEL = (
     Setting("max_tokens_per_reply", _count, "tokens of one reply", "N"),
     Setting("no_stream", _flag, "ask for whole replies, for a server that can't stream"),
 )
+CONFINEMENT = (
+    Setting(
+        "confine", _one_of("auto", "off", "bwrap"),
+        "how far REPLs are shut in: auto (as far as the kernel can; the default), off, bwrap (or refuse)",
+        "LEVEL", trusted=True,
+    ),
+    Setting(
+        "allow_imports", _one_of("site"), "site: let blocks import what is installed here (numpy, pandas)", "site",
+        trusted=True,
+    ),
+    Setting("allow_network", _flag, "let blocks use the network", trusted=True),
+)  # fmt: skip
 PLACES = (Setting("runs_dir", Path, "where runs are kept", "DIR", trusted=True),)
 SCREEN = (
     Setting("theme", _text, "rlm-dark, rlm-light, rlm-ansi-dark, rlm-ansi-light, or one of Textual's", "NAME"),
     Setting("ascii", _flag, "draw with ASCII characters only"),
     Setting("no_mouse", _flag, "leave the mouse to the terminal"),
 )
-ALL = {setting.name: setting for setting in (*LIMITS, *MODEL, *PLACES, *SCREEN)}
+ALL = {setting.name: setting for setting in (*LIMITS, *MODEL, *CONFINEMENT, *PLACES, *SCREEN)}
 
 
 @dataclass(slots=True)
@@ -131,7 +164,7 @@ class Settings:
     """What was set, and where: ``values`` and ``sources`` by name."""
 
     values: dict[str, Any] = field(default_factory=dict[str, Any])
-    sources: dict[str, str] = field(default_factory=dict[str, str])
+    sources: dict[str, Source] = field(default_factory=dict[str, Source])
 
     def get(self, name: str, default: Any = None) -> Any:
         """A setting's value, or a default where nobody set it."""
@@ -158,15 +191,15 @@ def settings(
     """
     environ = os.environ if environ is None else environ
     found = Settings()
-    _from_file(found, user or user_file(), trusted=True)
-    _from_file(found, project or PROJECT_FILE, trusted=False)
+    _from_file(found, Source("user file", str(user or user_file())))
+    _from_file(found, Source("project file", str(project or PROJECT_FILE)))
     for setting in ALL.values():
         if text := environ.get(setting.variable, ""):
-            _set(found, setting, text, setting.variable)
+            _set(found, setting, text, Source("environment", setting.variable))
     for name, value in flags.items():
         if value is not None and value is not False and name in ALL:
             setting = ALL[name]
-            _set(found, setting, value, setting.flag)
+            _set(found, setting, value, Source("flag", setting.flag))
     return found
 
 
@@ -177,9 +210,10 @@ def user_file() -> Path:
     return user_config_path("rlm-tui") / "config.toml"
 
 
-def _from_file(found: Settings, path: Path, *, trusted: bool) -> None:
+def _from_file(found: Settings, source: Source) -> None:
+    path = source.name
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -188,19 +222,19 @@ def _from_file(found: Settings, path: Path, *, trusted: bool) -> None:
         setting = ALL.get(name)
         if setting is None:
             raise UsageError(f"{path}: there is no setting {name!r}; the settings are {', '.join(sorted(ALL))}")
-        if setting.trusted and not trusted:
+        if setting.trusted and source.place == "project file":
             raise UsageError(
                 f"{path}: {name} is not taken from a project's file; set it in {user_file()}, "
                 f"by {setting.variable} or by {setting.flag}"
             )
-        _set(found, setting, value, str(path))
+        _set(found, setting, value, source)
 
 
-def _set(found: Settings, setting: Setting, value: Any, source: str) -> None:
+def _set(found: Settings, setting: Setting, value: Any, source: Source) -> None:
     # A file's own types are read as text too, so that one rule holds for all places.
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     try:
         found.values[setting.name] = setting.read(text)
     except ValueError as error:
-        raise UsageError(f"{source}: {setting.name.replace('_', ' ')} {error}") from error
+        raise UsageError(f"{source.name}: {setting.name.replace('_', ' ')} {error}") from error
     found.sources[setting.name] = source

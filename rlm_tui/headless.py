@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
-from rlm_tui.journal.events import CallEnd, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, head
+from rlm_tui.journal.events import CallEnd, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, RunStart, head
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
-from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, NO_ANSWER
+from rlm_tui.repl.policy import ConfinementError
+from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
 
 def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
@@ -27,8 +29,12 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        UsageError: When REPLs can't be shut in as far as was asked for; nothing is left behind then.
     """
     run = engine.shared.run
+    journal.subscribe(lambda event: _remark(event, sys.stderr))
     if not as_json:
         journal.subscribe(Progress(run, sys.stderr).hear)
     try:
@@ -42,8 +48,34 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
         elif run.root is not None and run.root.value is None and not as_json:
             print(why_no_answer(run), file=sys.stderr)
         return exit_code(run)
+    except ConfinementError as error:
+        journal.close()
+        if run.start is None and journal.path is not None:
+            shutil.rmtree(journal.path, ignore_errors=True)
+        raise UsageError(f"REPLs can't be shut in as far as asked for: {printable(str(error), 300)}") from error
     finally:
         journal.close()
+
+
+def _remark(event: Event, out: TextIO) -> None:
+    """Say at a run's start what its confinement lacks."""
+    if isinstance(event, RunStart) and (missing := lacking(event.environment)):
+        print(f"rlm-tui: {missing}", file=out, flush=True)
+
+
+def lacking(environment: Mapping[str, Any]) -> str:
+    """What the confinement of a run's REPLs lacks, in one line; empty when they are shut in as far as was asked for.
+
+    Args:
+        environment: What ``run.start`` keeps of the machine.
+    """
+    notices = _notices(environment)
+    return printable(f"confinement: {environment.get('confinement')}. {' '.join(notices)}", 600) if notices else ""
+
+
+def _notices(environment: Mapping[str, Any]) -> list[str]:
+    said: list[Any] = environment.get("confinement_notices") or []
+    return [str(notice) for notice in said]
 
 
 async def _go(engine: EngineRun) -> NodeEnd | None:
@@ -81,6 +113,8 @@ def summary(run: Run, journal: Journal) -> dict[str, Any]:
         "usage": None if usage is None else usage.model_dump(exclude={"cost"}),
         "cost": None if usage is None else usage.cost,
         "error": None if error is None else {"kind": error.kind, "message": error.message},
+        "confinement": run.environment.get("confinement"),
+        "confinement_notices": _notices(run.environment),
     }
 
 
@@ -134,13 +168,6 @@ class Progress:
 
 def _name(id: str) -> str:
     return id if id == address.ROOT else id.rsplit("~", 1)[-1]
-
-
-def printable(text: str, limit: int = 100) -> str:
-    """Foreign text for one line of a terminal: shown, never obeyed."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    clean = " ".join(clean.split())
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def _print(answer: str) -> None:

@@ -1,4 +1,4 @@
-"""Bad input: one clear line on stderr that says what to do, and an exit code."""
+"""What the front door says: one clear line that says what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ MODEL = 3
 INTERRUPTED = 130
 """Interrupted; the journal is kept."""
 
+INSTEAD_OF_BWRAP = "put that right (the package is called bubblewrap), or leave confine at auto"
+"""What to do where a bubblewrap sandbox can't be had."""
+
 
 class UsageError(Exception):
     """Something a person can mend. The message is one line for them.
@@ -24,3 +27,10 @@ class UsageError(Exception):
     def __init__(self, message: str, code: int = BAD_USAGE) -> None:
         super().__init__(message)
         self.code = code
+
+
+def printable(text: str, limit: int = 100) -> str:
+    """Foreign text for one line of a terminal: shown, never obeyed."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
