@@ -1,7 +1,7 @@
-"""The worker's ends of its two channels, and the bell that stops a block. Runs in the worker.
+"""The worker's end of `rpc`, and how frames are written. Runs in the worker.
 
-`rpc` carries everything; `ctl` only what is meant for the block that is running, because the signal handler reads it
-and may have interrupted the main thread anywhere, also in the middle of a frame written to `rpc`.
+`rpc` carries everything but what is meant for the block that is running: the signal handler reads that from `ctl`, and
+may have interrupted the main thread anywhere, also in the middle of a frame written to `rpc`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,28 @@ from __future__ import annotations
 import json
 import os
 import signal
-from _thread import RLock, allocate_lock, get_ident, start_new_thread
+from _thread import RLock, allocate_lock, start_new_thread
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from time import sleep
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from rlm_tui.repl.bell import Bell
 
 VERSION = 1
 FRAME_CAP = 16 << 20
 CALL_CAP = 12 << 20
 OPEN_CALLS_CAP = 1024
-RECEIVES = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "answer"})
-RECEIVES_CTL = frozenset({"abort"})
-SENDS = frozenset({"ready", "out", "call", "note", "done", "value"})
+RECEIVES = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "page", "look", "answer"})
+RECEIVES_CTL = frozenset({"abort", "break", "go", "step", "eval", "look"})
+SENDS = frozenset({"ready", "out", "cut", "call", "note", "done", "value"})
+SENDS_CTL = frozenset({"held", "out", "done", "value"})
+READ_CAP = 1 << 20
+"""Bytes read at once."""
+RESERVE = 1 << 20
+"""Bytes set aside for the reading thread: a block that has used up its memory must still be told things."""
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _load = json.JSONDecoder().decode
@@ -28,100 +39,23 @@ _read = os.read
 _exit = os._exit
 
 
-class BlockAborted(KeyboardInterrupt):
-    """Raised in the main thread when the host aborts the running block."""
-
-
-BlockAborted.__module__ = "__main__"
-
-
 def encode(message: dict[str, Any]) -> bytes:
     """Return a message's body; `surrogatepass`, so that lone surrogates survive."""
     return _dump(message).encode("utf-8", "surrogatepass")
 
 
-class Bell:
-    """What SIGINT means. The host writes the block it means on `ctl` first; the signal only says: look there.
+def frame_of(message: dict[str, Any]) -> memoryview:
+    """Return a message as a frame."""
+    return _framed(encode(message))
 
-    A bell for another block is ignored, so a late abort never hits the next one. A SIGINT the host did not announce
-    was sent by the block to itself, and is the plain `KeyboardInterrupt` it asked for. A bell that is rung again, in
-    case the first was not heard, does nothing to a block that did hear it. Used as a context manager it
-    holds the exception back, while the main thread writes a frame, until the frame is written.
 
-    Attributes:
-        armed: The block that can be stopped now, if any.
-        rung: Whether this block was stopped.
-    """
+def decode(body: bytes | bytearray) -> dict[str, Any]:
+    """Return the message of a frame's body."""
+    return _load(body.decode("utf-8", "surrogatepass"))
 
-    def __init__(self, ctl: int) -> None:
-        self._ctl = ctl
-        self._main = get_ident()
-        self._buffer = b""
-        self._meant: set[str] = set()
-        self._owed = 0
-        self._depth = 0
-        self._due: type[KeyboardInterrupt] | None = None
-        self.armed: str | None = None
-        self.rung = False
 
-    def arm(self, block: str) -> None:
-        """From here the block can be stopped. Raises `BlockAborted` if that was already asked for."""
-        self._due = None
-        self.armed = block
-        self._drain()
-        self._stop_if_meant()
-
-    def listen(self) -> None:
-        """Install the handler and let the signal through."""
-        signal.signal(signal.SIGINT, self.handle)
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-    def handle(self, _signum: int, _frame: object) -> None:
-        """Serve one SIGINT, in the main thread."""
-        self._drain()
-        if self._owed:
-            self._owed -= 1
-        elif self.armed is not None:
-            self._raise(KeyboardInterrupt)
-        self._stop_if_meant()
-
-    def _stop_if_meant(self) -> None:
-        if self.armed is not None and self.armed in self._meant:
-            self._meant.discard(self.armed)
-            self.rung = True
-            self._raise(BlockAborted)
-
-    def _raise(self, error: type[KeyboardInterrupt]) -> None:
-        if self._depth:
-            self._due = error
-        else:
-            raise error
-
-    def _drain(self) -> None:
-        try:
-            while data := _read(self._ctl, 65536):
-                self._buffer += data
-        except OSError:
-            pass
-        while len(self._buffer) >= 4 and len(self._buffer) >= 4 + (size := int.from_bytes(self._buffer[:4], "big")):
-            message = _load(self._buffer[4 : 4 + size].decode("utf-8", "surrogatepass"))
-            self._buffer = self._buffer[4 + size :]
-            if message["kind"] == "abort":
-                self._owed += 1
-                if not (message["again"] and self.rung and message["block"] == self.armed):
-                    self._meant.add(message["block"])
-
-    def __enter__(self) -> None:
-        if get_ident() == self._main:
-            self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        if get_ident() == self._main:
-            self._depth -= 1
-            if self._due is not None and not self._depth and self.armed is not None:
-                error, self._due = self._due, None
-                raise error
+def _framed(body: bytes) -> memoryview:
+    return memoryview(len(body).to_bytes(4, "big") + body)
 
 
 class Slot:
@@ -143,18 +77,55 @@ class Slot:
         return self.reply
 
 
-class Channel:
-    """The worker's end of `rpc`: frames out from any thread, one thread that reads what comes in."""
+class Intake:
+    """Reads frames from a descriptor. One that was begun when memory ran out is gone on with."""
 
-    def __init__(self, rpc: int, ctl: int, bell: Bell) -> None:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._head = bytearray(4)
+        self._body: bytearray | None = None
+        self._filled = 0
+
+    def next(self) -> dict[str, Any]:
+        """Return the next message when it is there."""
+        if self._body is None:
+            self._fill(self._head)
+            self._body, self._filled = bytearray(int.from_bytes(self._head, "big")), 0
+        self._fill(self._body)
+        message = decode(self._body)
+        self._body, self._filled = None, 0
+        return message
+
+    def _fill(self, buffer: bytearray) -> None:
+        while self._filled < len(buffer):
+            room = min(len(buffer) - self._filled, READ_CAP)
+            part = _read(self._descriptor, room)
+            if not part:
+                gone()
+            buffer[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+
+
+class Channel:
+    """The worker's end of `rpc`: frames out from any thread, one thread that reads what comes in.
+
+    Attributes:
+        orphan: Whether this is a fork of the worker, which says nothing.
+        reader: The number of the reading thread.
+        relief: Lifts the memory limit of a block while it is entered.
+    """
+
+    def __init__(self, rpc: int, bell: Bell) -> None:
         self._rpc = rpc
-        self._ctl = ctl
         self._bell = bell
+        self._intake = Intake(rpc)
         self._lock = RLock()
         self._slots: dict[int, Slot] = {}
         self._last_call = 0
+        self._reserve: bytes | None = bytes(RESERVE)
         self.orphan = False
         self.reader = 0
+        self.relief: AbstractContextManager[object] = nullcontext()
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message. A fork of the worker sends nothing."""
@@ -164,7 +135,7 @@ class Channel:
         """Write one encoded message."""
         if self.orphan:
             return
-        frame = memoryview(len(body).to_bytes(4, "big") + body)
+        frame = _framed(body)
         try:
             with self._bell, self._lock:
                 while frame:
@@ -199,33 +170,42 @@ class Channel:
     def _read_all(self, deliver: Callable[[dict[str, Any]], None]) -> None:
         try:
             while True:
-                size = int.from_bytes(self._exactly(4), "big")
-                message = _load(self._exactly(size).decode("utf-8", "surrogatepass"))
+                self._set_aside()
+                message = self._surely(self._intake.next)
                 if message["kind"] != "reply":
-                    deliver(message)
+                    self._surely(partial(deliver, message))
                 elif slot := self._slots.pop(message["call"], None):
                     slot.fill(message)
         finally:
             gone()
 
-    def _exactly(self, size: int) -> bytes:
-        parts: list[bytes] = []
-        while size:
-            part = _read(self._rpc, min(size, 1 << 20))
-            if not part:
-                gone()
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+    def _set_aside(self) -> None:
+        if self._reserve is None:
+            with suppress(MemoryError):
+                self._reserve = bytes(RESERVE)
+
+    def _surely(self, action: Callable[[], Any]) -> Any:
+        """Do something also when the block has used up its memory: with what was set aside, then over its limit."""
+        while True:
+            try:
+                return action()
+            except MemoryError:
+                self._reserve = None
+            try:
+                with self.relief:
+                    return action()
+            except MemoryError:
+                sleep(0.01)
 
     def abandon(self) -> None:
         """In a fork of the worker: let go of both channels, so that the copy can end nothing of ours."""
-        self.orphan = True
-        os.close(self._rpc)
-        os.close(self._ctl)
+        if not self.orphan:
+            self.orphan = True
+            os.close(self._rpc)
+            self._bell.control.close()
 
 
-def gone() -> None:
+def gone() -> NoReturn:
     """The host is gone: end, and take our process group along."""
     if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rlm_tui.repl import protocol
 from rlm_tui.repl.launch import Worker
+from rlm_tui.repl.messages import Message
 
 END_S = 10.0
 """Seconds to wait for a killed worker's end before it is left to the kernel."""
@@ -40,7 +41,8 @@ class Link:
 
     Args:
         worker: A started process.
-        on_message: Takes each checked message; may raise `ProtocolError`, which ends the worker.
+        on_message: Takes each checked message of `rpc`; may raise `ProtocolError`, which ends the worker.
+        on_control: The same for `ctl`.
         on_raw: Takes what C code and child processes wrote.
         on_gone: Called once, with the reason, when the worker is gone and all it said has been read.
     """
@@ -48,15 +50,18 @@ class Link:
     def __init__(
         self,
         worker: Worker,
-        on_message: Callable[[protocol.Message], None],
+        on_message: Callable[[Message], None],
+        on_control: Callable[[Message], None],
         on_raw: Callable[[str], None],
         on_gone: Callable[[str], None],
     ) -> None:
         self._worker = worker
         self._on_message = on_message
+        self._on_control = on_control
         self._on_raw = on_raw
         self._on_gone = on_gone
-        self._decoder = protocol.FrameDecoder()
+        self._rpc_frames = protocol.FrameDecoder()
+        self._ctl_frames = protocol.FrameDecoder()
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._rpc: asyncio.Transport | None = None
         self._ctl: asyncio.Transport | None = None
@@ -71,23 +76,44 @@ class Link:
         loop = asyncio.get_running_loop()
         self._worker.watch(self._ended)
         loop.add_reader(self._worker.raw, self.drain_raw)
-        self._rpc, _ = await loop.create_connection(lambda: _Pipe(self._received, self._lost), sock=self._worker.rpc)
-        self._ctl, _ = await loop.create_connection(lambda: _Pipe(len, lambda: None), sock=self._worker.ctl)
+        rpc, ctl = _Pipe(self._on_rpc, self._lost), _Pipe(self._on_ctl, lambda: None)
+        self._rpc, _ = await loop.create_connection(lambda: rpc, sock=self._worker.rpc)
+        self._ctl, _ = await loop.create_connection(lambda: ctl, sock=self._worker.ctl)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; a dead worker gets none."""
         if self.alive and self._rpc is not None:
             self._rpc.write(protocol.encode(message))
 
-    def abort(self, block: str, ended: Callable[[], bool], wait_s: float = RING_S) -> None:
-        """Write which block is meant on `ctl`, then ring; again, more and more rarely, until `ended` says so.
+    def control(self, message: dict[str, Any]) -> None:
+        """Write a message on `ctl`; a dead worker gets none."""
+        if self.alive and self._ctl is not None:
+            self._ctl.write(protocol.encode(message))
+
+    def abort(self, block: str, ended: Callable[[], bool]) -> None:
+        """Have a block stopped: write which on `ctl`, then ring, until `ended` says that it is."""
+        self._ring({"kind": "abort", "block": block}, self._worker.interrupt, ended, RING_S)
+
+    def knock(self, block: str, wish: int, stands: Callable[[], bool]) -> None:
+        """Have a block stand where it is: write which on `ctl`, then ring, until `stands` says so."""
+        self._ring({"kind": "break", "block": block, "wish": wish}, self._worker.break_in, stands, RING_S)
+
+    def ring_once(self) -> None:
+        """Have the worker look at `ctl`."""
+        if self.alive:
+            self._worker.break_in()
+
+    def _ring(
+        self, message: dict[str, Any], bell: Callable[[], None], heard: Callable[[], bool], wait_s: float
+    ) -> None:
+        """Ring, and again, more and more rarely, until it was heard.
 
         A signal that arrives between the interpreter's last look and a system call does not interrupt that call.
         """
-        if self.alive and self._ctl is not None and not ended():
-            self._ctl.write(protocol.encode({"kind": "abort", "block": block, "again": wait_s > RING_S}))
-            self._worker.interrupt()
-            asyncio.get_running_loop().call_later(wait_s, self.abort, block, ended, wait_s * 2)
+        if self.alive and not heard():
+            self.control({**message, "again": wait_s > RING_S})
+            bell()
+            asyncio.get_running_loop().call_later(wait_s, self._ring, message, bell, heard, wait_s * 2)
 
     def kill(self) -> None:
         """End the process and its group."""
@@ -123,16 +149,24 @@ class Link:
         if self._worker.raw >= 0:
             asyncio.get_running_loop().remove_reader(self._worker.raw)
 
-    def _received(self, data: bytes) -> None:
+    def _on_rpc(self, data: bytes) -> None:
+        self._received(data, self._rpc_frames, protocol.FROM_WORKER, self._on_message)
+
+    def _on_ctl(self, data: bytes) -> None:
+        self._received(data, self._ctl_frames, protocol.FROM_WORKER_CTL, self._on_control)
+
+    def _received(
+        self, data: bytes, frames: protocol.FrameDecoder, kinds: frozenset[str], take: Callable[[Message], None]
+    ) -> None:
         if self._reason is not None:
             return
         try:
-            for frame in self._decoder.feed(data):
-                message = protocol.check(frame)
+            for frame in frames.feed(data):
+                message = protocol.check(frame, kinds)
                 if message is None:
                     self.unknown_messages += 1
                 else:
-                    self._on_message(message)
+                    take(message)
         except protocol.ProtocolError as error:
             self._reason = f"broke the protocol: {error}"
             self._worker.kill()

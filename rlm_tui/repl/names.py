@@ -103,6 +103,8 @@ class Names:
             model = _exact(model, f"{fn}() needs a str model")
         if self._channel.orphan:
             raise SubcallError("NotPossible: a forked copy of the REPL cannot make sub-calls")
+        if block == self._owners.aside:
+            raise SubcallError("NotPossible: no sub-call can be made from inside a block that stands")
         if block != self._owners.running:
             raise SubcallError("BlockEnded: a thread that outlived its block cannot make sub-calls")
         self._output.flush()
@@ -157,8 +159,11 @@ class Names:
 
     def propose(self, via: str, value: Any, name: str | None = None, reason: str | None = None) -> str:
         """Declare a value and return its text; `str(value)` may be the model's code."""
+        block = self._owners.mine()
+        if block == self._owners.aside:
+            raise SubcallError("NotPossible: no answer can be declared from inside a block that stands")
         fields = self.proposal(via, value, name, reason)
-        self._channel.send({"kind": "note", "block": self._owners.mine(), **fields})
+        self._channel.send({"kind": "note", "block": block, **fields})
         return fields["text"]
 
     def proposal(self, via: str, value: Any, name: str | None = None, reason: str | None = None) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, Protocol, cast
 
-from rlm_tui.repl import protocol
+from rlm_tui.repl import messages, protocol
+from rlm_tui.repl.asks import Asking
+from rlm_tui.repl.breakin import BreakIn
 from rlm_tui.repl.launch import Worker
 from rlm_tui.repl.link import END_S, Link
 from rlm_tui.repl.results import (
@@ -20,6 +21,7 @@ from rlm_tui.repl.results import (
     Frame,
     Level,
     Looked,
+    NotHere,
     OnCall,
     OnOutput,
     Page,
@@ -44,6 +46,7 @@ __all__ = [
     "Frame",
     "Level",
     "Looked",
+    "NotHere",
     "OnCall",
     "OnOutput",
     "Page",
@@ -59,6 +62,8 @@ __all__ = [
 
 START_S = 60.0
 """Seconds a worker may take to be ready."""
+ANSWER_S = 10.0
+"""Seconds beyond its own that an answer may take, before it is taken for none."""
 KEPT_BLOCKS = 256
 """Ended blocks whose late output is still passed on."""
 
@@ -71,21 +76,19 @@ class Births(Protocol):
         ...
 
 
-class Repl:
+class Repl(Asking):
     """One worker process with one namespace. Made by `start`; all methods belong to the loop it was started in."""
 
     ready: Ready
     """What the worker said of itself."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._link = Link(self._worker, self._dispatch, self._raw, self._bury)
+        super().__init__(worker, Link(worker, self._dispatch, self._control, self._raw, self._bury))
+        self._broken = BreakIn(self._link)
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._running: Running | None = None
         self._last: Running | None = None
         self._blocks: dict[str, Running] = {}
-        self._asks: dict[int, asyncio.Future[protocol.ValueMessage]] = {}
-        self._ask_number = 0
         self._letters: list[str] = []
         self._held = False
 
@@ -132,28 +135,6 @@ class Repl:
         """Whether the worker can take another block."""
         return self._link.alive
 
-    async def put(self, name: str, value: Any) -> None:
-        """Bind a variable to a JSON-like value.
-
-        Raises:
-            ValueError: If the worker cannot take it, for its memory limit for instance.
-            ReplDied: If the worker is gone.
-        """
-        letters: list[str] = []
-        body = await asyncio.to_thread(self._packed, value, letters)
-        answer = await self._ask({"kind": "put", "name": name, **body})
-        self._worker.discard(letters)
-        if answer.status != "ok":
-            raise ValueError(answer.error or "the value was refused")
-
-    def _packed(self, value: Any, letters: list[str]) -> dict[str, Any]:
-        """Return how a value travels: in the message, or in a file when its text might not fit a frame."""
-        kind, text = ("text", value) if type(value) is str else ("json", json.dumps(value, ensure_ascii=False))
-        if len(text) * 6 < protocol.FRAME_CAP:
-            return {"value": value}
-        letters.append(self._worker.post(text))
-        return {"path": letters[-1], "as": kind}
-
     async def execute(
         self,
         block: str,
@@ -190,7 +171,7 @@ class Repl:
         if self._held:
             running.clock.hold()
         try:
-            self._link.send({"kind": "exec", "block": block, **self._packed(code, self._letters)})
+            self._link.send({"kind": "exec", "block": block, **self.packed(code, self._letters)})
             result = await asyncio.shield(running.ended)
             await running.settle(grace_s)
         except asyncio.CancelledError:
@@ -212,65 +193,96 @@ class Repl:
         if len(self._blocks) > KEPT_BLOCKS:
             del self._blocks[next(iter(self._blocks))]
 
-    async def resolve(self, name: str, *, timeout_s: float | None = None) -> Proposed:
-        """Return the value of a variable as a proposal; `str(value)` is made in the worker.
-
-        Raises:
-            LookupError: If there is no such variable; the text names near ones.
-            ValueError: If it is None, or `str` of it raised.
-            TimeoutError: If `str` of it took longer than `timeout_s`.
-            ReplDied: If the worker is gone.
-        """
-        label = f"resolve:{self._ask_number + 1}"
-        loop = asyncio.get_running_loop()
-        timed_out: list[bool] = []
-        over: list[bool] = []
-
-        def expire() -> None:
-            timed_out.append(True)
-            self._link.abort(label, lambda: bool(over))
-            timers.append(loop.call_later(2.0, self._link.kill))
-
-        timers = [] if timeout_s is None else [loop.call_later(timeout_s, expire)]
-        try:
-            answer = await self._ask({"kind": "read", "name": name, "block": label})
-        except ReplDied:
-            if timed_out:
-                raise TimeoutError(f"str() of {name!r} took too long; the REPL was killed") from None
-            raise
-        finally:
-            over.append(True)
-            for timer in timers:
-                timer.cancel()
-        if answer.proposed is not None:
-            return answer.proposed
-        if timed_out:
-            raise TimeoutError(f"str() of {name!r} took too long")
-        if answer.status == "missing":
-            near = f"; near names: {answer.error}" if answer.error else ""
-            raise LookupError(f"there is no variable {name!r}{near}")
-        raise ValueError(answer.error or f"{name!r} is None")
-
-    async def variables(self) -> list[Variable]:
-        """Return the listing, also while a block runs; no code of the model's is run for it.
-
-        Raises:
-            ReplDied: If the worker is gone.
-        """
-        return list((await self._ask({"kind": "rows"})).rows)
-
-    async def set_answer_ready(self, ready: bool) -> None:
-        """Set `answer["ready"]` when `answer` is an exact dict.
-
-        Raises:
-            ReplDied: If the worker is gone.
-        """
-        await self._ask({"kind": "answer", "ready": ready})
-
     async def interrupt(self) -> None:
         """Abort the running block: its calls are cancelled first, then it is interrupted. Does nothing when idle."""
         if self._running is not None:
             self._stop(self._running, "aborted", None)
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the running block stands, if it does."""
+        return self._broken.standing
+
+    async def break_in(self) -> Standing | None:
+        """Have the running block stand where it is, with nothing lost, and return where that is.
+
+        Its clock stands as long as it does. Cancelling this takes the wish back.
+
+        Returns:
+            None when no block runs, or when it ended first.
+
+        Raises:
+            NotHere: If this system has no means to.
+        """
+        return None if self._running is None else await self._broken.ask(self._running)
+
+    async def go(self) -> None:
+        """Let the block go on from where it stands; nothing when none does.
+
+        Raises:
+            RuntimeError: If something is being evaluated in it.
+        """
+        self._broken.go()
+
+    async def step(self) -> Standing | None:
+        """Let the block that stands go on to its next line, and return where that is. Cancelling lets it go on.
+
+        Returns:
+            None when the block ended first, or none stood.
+
+        Raises:
+            NotHere: If this system has no means to.
+            RuntimeError: If something is being evaluated in it.
+        """
+        return await self._broken.step()
+
+    async def evaluate(
+        self, ask: str, code: str, *, on_output: OnOutput, timeout_s: float | None = None
+    ) -> BlockResult:
+        """Run code in the frame that stands, where it can change what the block goes on with.
+
+        Sub-calls and declared answers raise `SubcallError` in it. An evaluation over its time is aborted, and the
+        worker killed if that does not help within two seconds.
+
+        Args:
+            ask: A name of its own, as a block's address is; tracebacks and output name it.
+            code: Python source.
+            on_output: Called with what it prints.
+            timeout_s: Seconds it may take.
+
+        Returns:
+            As of a block; `changed` and `removed` name what it changed, the frame's own names among them.
+
+        Raises:
+            RuntimeError: If no block stands, or something is being evaluated.
+            Exception: What `on_output` raised.
+        """
+        letters: list[str] = []
+        try:
+            return await self._broken.evaluate(ask, self.packed(code, letters), on_output, timeout_s)
+        finally:
+            self._worker.discard(letters)
+
+    async def look(self, expression: str) -> Looked:
+        """Evaluate an expression in a copy of the worker that is thrown away; nothing it does is seen here.
+
+        It sees the names of the frame that stands, or else the node's. What it wrote to a file is written, though.
+
+        Raises:
+            RuntimeError: If a block runs and does not stand, or something is being evaluated.
+            ReplDied: If the worker is gone.
+        """
+        send = None
+        if self._running is not None:
+            if self.standing is None:
+                raise RuntimeError("a block is running")
+            send = self._broken.order
+        question = self._asks.ask({"kind": "look", "expression": expression}, send)
+        try:
+            answer = await asyncio.wait_for(question, protocol.LOOK_S + ANSWER_S)
+        except TimeoutError:
+            return Looked("timeout", "The REPL did not answer.")
+        return answer.looked or Looked("error", answer.error or "The REPL had no answer.")
 
     def hold_clock(self, held: bool) -> None:
         """Stop the computing clock, or let it go on."""
@@ -295,6 +307,7 @@ class Repl:
         if running.stopping != "timeout":
             running.stopping = why
         running.cancel_calls()
+        self._broken.aborted()
         self._link.abort(running.block, running.ended.done)
         if grace_s is not None:
             asyncio.get_running_loop().call_later(grace_s, self._kill_if_running, running)
@@ -303,47 +316,52 @@ class Repl:
         if not running.ended.done():
             self._link.kill()
 
-    async def _ask(self, message: dict[str, Any]) -> protocol.ValueMessage:
-        if not self._link.alive:
-            raise ReplDied(self._link.obituary)
-        self._ask_number += 1
-        number = self._ask_number
-        self._asks[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._link.send({**message, "ask": number})
-            return await self._asks[number]
-        finally:
-            self._asks.pop(number, None)
-
     def _reply(self, call: int, reply: dict[str, Any]) -> None:
         if "value" in reply:
-            reply |= self._packed(reply.pop("value"), self._letters)
+            reply |= self.packed(reply.pop("value"), self._letters)
         self._link.send({"kind": "reply", "call": call, **reply})
 
-    def _dispatch(self, message: protocol.Message) -> None:
+    def _dispatch(self, message: messages.Message) -> None:
         running = self._running
         match message:
-            case protocol.OutMessage():
+            case messages.OutMessage():
                 if owner := self._blocks.get(message.block):
                     owner.output(message.stream, message.text)
-            case protocol.CallMessage():
+            case messages.CallMessage():
                 self._call(message)
-            case protocol.NoteMessage():
+            case messages.NoteMessage():
                 if running is not None and message.block == running.block and not running.ended.done():
                     running.note(message.proposed)
-            case protocol.DoneMessage():
+            case messages.DoneMessage():
                 if running is not None and message.block == running.block:
                     self._link.drain_raw()
                     running.finish(message)
-            case protocol.ValueMessage():
-                ask = self._asks.get(message.ask)
-                if ask is not None and not ask.done():
-                    ask.set_result(message)
-            case protocol.ReadyMessage():
+                    self._broken.over("the block has ended")
+            case messages.ValueMessage():
+                self._asks.answered(message)
+            case messages.CutMessage():
+                if owner := self._blocks.get(message.block):
+                    owner.cut(message.stream)
+            case messages.HeldMessage():
+                pass
+            case messages.ReadyMessage():
                 if not self._ready.done():
                     self._ready.set_result(_ready(message))
 
-    def _call(self, message: protocol.CallMessage) -> None:
+    def _control(self, message: messages.Message) -> None:
+        match message:
+            case messages.HeldMessage():
+                self._broken.held(message)
+            case messages.OutMessage():
+                self._broken.output(message)
+            case messages.DoneMessage():
+                self._broken.done(message)
+            case messages.ValueMessage():
+                self._asks.answered(message)
+            case _:
+                pass
+
+    def _call(self, message: messages.CallMessage) -> None:
         running = self._running
         if running is None or message.block != running.block or running.ended.done():
             error = "BlockEnded: a thread that outlived its block cannot make sub-calls"
@@ -359,13 +377,14 @@ class Repl:
         """Tell everyone who waits for the worker."""
         if self._running is not None:
             self._running.die(reason)
-        for future in (self._ready, *self._asks.values()):
-            if not future.done():
-                future.set_exception(ReplDied(reason))
-                # Whoever waited may have been cancelled meanwhile; that is nothing to complain of on stderr.
-                future.exception()
+        self._broken.over(reason)
+        self._asks.bury(reason)
+        if not self._ready.done():
+            self._ready.set_exception(ReplDied(reason))
+            # Whoever waited may have been cancelled meanwhile; that is nothing to complain of on stderr.
+            self._ready.exception()
 
 
-def _ready(message: protocol.ReadyMessage) -> Ready:
+def _ready(message: messages.ReadyMessage) -> Ready:
     level = cast("Level", message.level)
     return Ready(message.python, message.platform, level, message.confinement, message.notices)

@@ -10,10 +10,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from rlm_tui.repl.results import Cut, Proposed, Variable
+from rlm_tui.repl.messages import (
+    CallMessage,
+    CutMessage,
+    DoneMessage,
+    HeldMessage,
+    Message,
+    NoteMessage,
+    OutMessage,
+    PageFields,
+    ReadyMessage,
+    ValueMessage,
+)
+from rlm_tui.repl.results import Cut, Frame, Looked, Proposed, Standing, Variable
 
 VERSION = 1
 FRAME_CAP = 16 << 20
@@ -28,10 +39,18 @@ RAW_CAP = 1 << 20
 """Characters kept of what a block's C code and child processes wrote."""
 ROWS_CAP = 500
 EFFECTS_CAP = 200
+FRAMES_CAP = 50
+LOCALS_CAP = 100
+PAGE_TEXT = 64 << 10
+"""Characters of one page of text."""
+PAGE_ROWS = 500
+LOOK_S = 2.0
+"""Seconds a copy may take to answer."""
 
-TO_WORKER = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "answer"})
-TO_WORKER_CTL = frozenset({"abort"})
-FROM_WORKER = frozenset({"ready", "out", "call", "note", "done", "value"})
+TO_WORKER = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows", "page", "look", "answer"})
+TO_WORKER_CTL = frozenset({"abort", "break", "go", "step", "eval", "look"})
+FROM_WORKER = frozenset({"ready", "out", "cut", "call", "note", "done", "value"})
+FROM_WORKER_CTL = frozenset({"held", "out", "done", "value"})
 
 _LARGEST = 1 << 53
 
@@ -86,87 +105,18 @@ def _parse(body: bytes) -> dict[str, object]:
     return cast("dict[str, object]", message)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyMessage:
-    """The worker can take blocks."""
+def check(message: dict[str, object], kinds: frozenset[str] = FROM_WORKER) -> Message | None:
+    """Return a worker's message as a typed one; None for a kind that is not known here.
 
-    version: int
-    python: str
-    platform: str
-    level: str
-    confinement: str
-    notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OutMessage:
-    """A piece of what a block's thread printed."""
-
-    block: str
-    stream: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallMessage:
-    """A sub-call that waits for its reply."""
-
-    block: str
-    call: int
-    fn: str
-    prompt: str | list[str]
-    model: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NoteMessage:
-    """A declared answer: recorded, not awaited."""
-
-    block: str
-    proposed: Proposed
-
-
-@dataclass(frozen=True, slots=True)
-class DoneMessage:
-    """A block has ended. `answer_ready` is None when `answer` is not an exact dict."""
-
-    block: str
-    status: str
-    value: str | None
-    error: str | None
-    answer_ready: bool | None
-    rows: tuple[Variable, ...]
-    removed: tuple[str, ...]
-    more: int
-    put_back: tuple[str, ...]
-    effects: tuple[str, ...]
-    cuts: dict[str, Cut]
-    ms: float
-    cpu_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class ValueMessage:
-    """The answer to `put`, `read`, `rows` or `answer`: "ok", "missing", "none" or "error"."""
-
-    ask: int
-    status: str
-    error: str | None
-    proposed: Proposed | None
-    rows: tuple[Variable, ...]
-
-
-Message = ReadyMessage | OutMessage | CallMessage | NoteMessage | DoneMessage | ValueMessage
-
-
-def check(message: dict[str, object]) -> Message | None:
-    """Return a worker's message as a typed one; None for a kind this version does not know.
+    Args:
+        message: As it was parsed.
+        kinds: What may be said on the channel it came by.
 
     Raises:
         ProtocolError: If a field is missing or has another type than it must.
     """
     kind = _text(message, "kind")
-    reader = _READERS.get(kind)
+    reader = _READERS.get(kind) if kind in kinds else None
     return reader(message) if reader else None
 
 
@@ -183,6 +133,31 @@ def _ready(m: dict[str, object]) -> ReadyMessage:
 
 def _out(m: dict[str, object]) -> OutMessage:
     return OutMessage(_text(m, "block"), _one_of(m, "stream", {"stdout", "stderr"}), _text(m, "text"))
+
+
+def _cut(m: dict[str, object]) -> CutMessage:
+    return CutMessage(_text(m, "block"), _one_of(m, "stream", {"stdout", "stderr"}))
+
+
+def _held(m: dict[str, object]) -> HeldMessage:
+    standing = Standing(
+        block=_text(m, "block"),
+        line=_int(m, "line"),
+        frames=tuple(_frame(each) for each in _list(m, "frames")),
+        locals=_rows(m, "locals"),
+        threads=_int(m, "threads"),
+    )
+    if not standing.frames or len(standing.frames) > FRAMES_CAP or len(standing.locals) > LOCALS_CAP:
+        raise ProtocolError("a standing block has no frame, or too much to tell")
+    return HeldMessage(_int(m, "wish"), standing)
+
+
+def _frame(each: object) -> Frame:
+    fields = {"line": None, "function": None, "block": None}
+    if type(each) is not list or len(cast("list[object]", each)) != len(fields):
+        raise ProtocolError("a frame is not three fields")
+    frame = dict(zip(fields, cast("list[object]", each), strict=True))
+    return Frame(_int(frame, "line"), _text(frame, "function"), _text(frame, "block"))
 
 
 def _call(m: dict[str, object]) -> CallMessage:
@@ -224,6 +199,24 @@ def _value(m: dict[str, object]) -> ValueMessage:
         error=_maybe_text(m, "error"),
         proposed=None if proposed is None else _proposed(_object(m, "proposed")),
         rows=_rows(m),
+        looked=None if m.get("looked") is None else _looked(_object(m, "looked")),
+        page=None if m.get("page") is None else _page(_object(m, "page")),
+    )
+
+
+def _looked(m: dict[str, object]) -> Looked:
+    status = cast('Literal["ok", "error", "timeout", "died"]', _one_of(m, "status", {"ok", "error", "timeout", "died"}))
+    return Looked(status, _text(m, "text"), _text(m, "output"))
+
+
+def _page(m: dict[str, object]) -> PageFields:
+    return PageFields(
+        kind=_one_of(m, "kind", {"text", "items", "plain"}),
+        type=_text(m, "type"),
+        total=_int(m, "total"),
+        start=_int(m, "start"),
+        text=_text(m, "text"),
+        rows=_rows(m),
     )
 
 
@@ -234,6 +227,8 @@ _READERS: dict[str, Callable[[dict[str, object]], Message]] = {
     "note": _note,
     "done": _done,
     "value": _value,
+    "cut": _cut,
+    "held": _held,
 }
 
 
@@ -254,9 +249,9 @@ def _proposed(m: dict[str, object]) -> Proposed:
     )
 
 
-def _rows(m: dict[str, object]) -> tuple[Variable, ...]:
+def _rows(m: dict[str, object], key: str = "rows") -> tuple[Variable, ...]:
     rows: list[Variable] = []
-    for row in _list(m, "rows"):
+    for row in _list(m, key):
         if type(row) is not list or len(cast("list[object]", row)) != 4:
             raise ProtocolError("a row is not four fields")
         name, kind, size, brief = cast("list[object]", row)

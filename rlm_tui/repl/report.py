@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from time import perf_counter, process_time
 from typing import Any
+
+from rlm_tui.repl.source import block_of
 
 EFFECTS_CAP = 200
 EFFECT_WIDTH = 300
 """Characters of one effect."""
+VALUE_CAP = 1 << 20
+"""Characters of the `repr` of a trailing expression."""
 ERROR_CAP = 256 << 10
 """Characters of a traceback; cut in the middle."""
 FRAMES = 100
@@ -22,11 +27,6 @@ _traceback = BaseException.__dict__["__traceback__"]
 _context: Any = BaseException.__dict__["__context__"]
 _members: Any = BaseExceptionGroup.__dict__["exceptions"].__get__
 _cause = BaseException.__dict__["__cause__"]
-
-
-def remember_source(filename: str, code: str) -> None:
-    """Give a block's source to `linecache`, so that tracebacks show the model's own lines."""
-    linecache.cache[filename] = (len(code), None, [line + "\n" for line in code.split("\n")], filename)
 
 
 def block_traceback(error: BaseException) -> str:
@@ -60,7 +60,7 @@ def _keep_block_frames(error: BaseException, seen: set[int]) -> None:
 def _trimmed(trace: types.TracebackType | None) -> types.TracebackType | None:
     links: list[types.TracebackType] = []
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename.startswith("<block "):
+        if block_of(trace.tb_frame.f_code) is not None:
             links.append(trace)
             if len(links) > 4 * FRAMES:
                 links = links[:FRAMES] + links[-FRAMES:]
@@ -95,6 +95,17 @@ class Effects:
         more = len(seen) - EFFECTS_CAP
         return seen if more <= 0 else [*seen[: EFFECTS_CAP - 1], f"… {more + 1:,} more"]
 
+    @contextmanager
+    def aside(self) -> Generator[list[str]]:
+        """Keep apart what happens meanwhile: it is in the list that is given, at the end."""
+        before, self._seen = self._seen, {}
+        effects: list[str] = []
+        try:
+            yield effects
+        finally:
+            effects += self.take()
+            self._seen = before
+
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         verb = _VERBS.get(event)
         if verb is None or not self._running() or len(self._seen) >= 50 * EFFECTS_CAP:
@@ -126,6 +137,51 @@ _VERBS = {
     "os.fork": "fork",
     "os.kill": "signal",
 }
+
+
+def done(
+    block: str,
+    *,
+    status: str,
+    value: str | None,
+    error: str | None,
+    cuts: dict[str, Any],
+    effects: list[str],
+    started: float,
+    cpu: float,
+    stood_s: float = 0.0,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return the message that says how a block ended.
+
+    Args:
+        block: The block's name.
+        status: "ok", "error" or "aborted".
+        value: `repr` of its last expression, whole.
+        error: Its traceback.
+        cuts: What was not kept of its streams.
+        effects: What it did outside.
+        started: When it began, on the clock of `perf_counter`; `cpu` on that of `process_time`.
+        stood_s: Seconds of that in which it stood.
+        more: Further fields: "rows", "removed", "more"; "answer_ready"; "put_back".
+    """
+    if value is not None and len(value) > VALUE_CAP:
+        cuts = {**cuts, "value": {"kept": VALUE_CAP, "total": len(value), "tail": ""}}
+        value = value[:VALUE_CAP]
+    return {
+        "kind": "done",
+        "block": block,
+        "status": status,
+        "value": value,
+        "error": error,
+        "answer_ready": None,
+        "put_back": [],
+        "effects": effects,
+        "cuts": cuts,
+        "ms": max(0.0, perf_counter() - started - stood_s) * 1000,
+        "cpu_ms": (process_time() - cpu) * 1000,
+        **more,
+    }
 
 
 def _plain(value: object) -> str:

@@ -34,6 +34,10 @@ class ReplDied(Exception):
     """The worker is gone; the text says how it ended."""
 
 
+class NotHere(RuntimeError):
+    """This system cannot do what was asked for; the text says what is missing, for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What every worker of a run lives under.

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from rlm_tui.repl.messages import CallMessage, DoneMessage
 from rlm_tui.repl.meter import Budget, Meter
-from rlm_tui.repl.protocol import OPEN_CALLS_CAP, OUTPUT_CAP, RAW_CAP, CallMessage, DoneMessage, ProtocolError
+from rlm_tui.repl.protocol import OPEN_CALLS_CAP, OUTPUT_CAP, RAW_CAP, ProtocolError
 from rlm_tui.repl.results import (
     AnswerDict,
     BlockResult,
@@ -22,6 +23,7 @@ from rlm_tui.repl.results import (
 )
 
 Reply = Callable[[int, dict[str, Any]], None]
+LATE_CUT = "\n… (more was printed after the block's end than is kept; the rest is left out)\n"
 
 
 class ComputingClock:
@@ -99,7 +101,7 @@ class Running:
     Attributes:
         ended: Done when the worker said so, or is gone.
         stopping: Why the block is being stopped, if it is.
-        failure: What `on_call` raised beside the two exceptions it may.
+        failure: What `on_output` raised, or `on_call` beside the two exceptions it may.
     """
 
     def __init__(self, block: str, on_output: OnOutput, on_call: OnCall, reply: Reply) -> None:
@@ -114,6 +116,7 @@ class Running:
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: set[int] = set()
+        self._told: set[str] = set()
         self._cancelled_any = False
         self._finals: list[Proposed] = []
         self._content: Proposed | None = None
@@ -125,7 +128,25 @@ class Running:
         """Take a piece of output, and pass on what is kept of it; after the end it is late, and only passed on."""
         part = self._streams[stream].add(text)
         if part:
-            self._on_output(self.block, stream, part, self.ended.done())
+            self._pass_on(stream, part)
+        if len(part) < len(text) and self.ended.done():
+            self.cut(stream)
+
+    def cut(self, stream: str) -> None:
+        """Say, once, that late output of a stream is not kept any more; what is cut before the end is in the result."""
+        if stream not in self._told:
+            self._told.add(stream)
+            self._pass_on(stream, LATE_CUT)
+
+    def _pass_on(self, stream: str, text: str) -> None:
+        late = self.ended.done()
+        try:
+            self._on_output(self.block, stream, text, late)
+        except Exception as error:  # noqa: BLE001 - the caller's defect: the line to the worker must not break, `execute` raises it
+            if late:
+                loop = asyncio.get_running_loop()
+                loop.call_exception_handler({"message": "late output could not be passed on", "exception": error})
+            self.failure = self.failure or error
 
     def note(self, proposed: Proposed) -> None:
         """Take a declared answer."""

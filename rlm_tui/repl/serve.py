@@ -12,17 +12,19 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from rlm_tui.repl.bell import Bell
 from rlm_tui.repl.blocks import Parts, Runner
-from rlm_tui.repl.channel import VERSION, Bell, Channel
+from rlm_tui.repl.channel import VERSION, Channel
+from rlm_tui.repl.limits import limit_resources
 from rlm_tui.repl.names import Names, load
 from rlm_tui.repl.report import Effects
+from rlm_tui.repl.standing import Stand
 from rlm_tui.repl.streams import Output, Owners, Stream
 
 LISTING_CAP = 5000
 """Rows of a listing that was asked for."""
-HEAD_ROOM = 64 << 20
-"""Bytes above the soft address space limit, so that a `MemoryError` can still be reported."""
-LIMITS = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 256 << 20, "RLIMIT_NOFILE": 256}
+AT_ANY_TIME = frozenset({"rows", "page"})
+"""What the reading thread answers itself, also while a block runs: it runs none of the model's code."""
 
 
 def serve(
@@ -46,13 +48,12 @@ def serve(
     level, words, notices = reached
     bell = Bell(ctl)
     bell.listen()
-    channel = Channel(rpc, ctl, bell)
+    channel = Channel(rpc, bell)
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
     runners: list[Runner] = []
 
     def deliver(message: dict[str, Any]) -> None:
-        # The listing runs none of the model's code, so it need not wait for the main thread.
-        if message["kind"] == "rows" and runners:
+        if message["kind"] in AT_ANY_TIME and runners:
             channel.send(_answer(runners[0], inherited, message))
         else:
             inbox.put(message)
@@ -61,6 +62,7 @@ def serve(
     setup = inbox.get()
     random.seed(setup["seed"])
     runner = _assemble(setup, policy, channel, bell)
+    bell.stand = Stand(runner)
     runners.append(runner)
     _mind_forks(channel, die_with)
     channel.send(
@@ -82,6 +84,8 @@ def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) 
     kind = message["kind"]
     if kind == "exec":
         return runner.run(message["block"], load(message))
+    if kind == "look":
+        return runner.look(message["ask"], message["expression"])
     value: dict[str, Any] = {"status": "ok"}
     try:
         if kind == "put":
@@ -92,6 +96,8 @@ def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) 
             value = runner.resolve(message["name"], message["block"])
         elif kind == "rows":
             value = {"status": "ok", "rows": runner.rows(LISTING_CAP)}
+        elif kind == "page":
+            value = runner.page(message["name"], message["start"], message["count"])
         elif kind == "answer":
             runner.set_ready(message["ready"])
     except (KeyError, MemoryError, OSError, ValueError) as error:
@@ -101,14 +107,15 @@ def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) 
 
 def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
     owners = Owners()
-    output = Output(channel.send, bell)
+    limit = channel.relief = Memory(limit_resources({"tasks": None, **policy}))
+    output = Output(channel.send, bell, owners)
     effects = Effects(lambda: owners.running is not None)
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
     streams: dict[str, object] = {
         "stdin": sys.stdin,
-        "stdout": Stream("stdout", output, owners, lambda: channel.orphan),
-        "stderr": Stream("stderr", output, owners, lambda: channel.orphan),
+        "stdout": Stream("stdout", output, owners, channel),
+        "stderr": Stream("stderr", output, owners, channel),
     }
     sys.modules["__main__"] = module
     for name, stream in streams.items():
@@ -122,7 +129,7 @@ def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, b
         names=Names(module.__dict__, channel, output, owners),
         module=module,
         streams=streams,
-        limit=_limits(policy["memory"]),
+        limit=limit,
         own_threads={get_ident(), channel.reader, output.start()},
     )
     effects.listen()
@@ -133,30 +140,31 @@ def _mind_forks(channel: Channel, die_with: Callable[[int], None]) -> None:
     main, worker = get_ident(), os.getpid()
 
     def in_child() -> None:
+        first = not channel.orphan
         channel.abandon()
-        # The kernel means the thread, so a fork made by a pool would end with its pool.
-        if get_ident() == main and os.getppid() == worker:
+        # The kernel means the thread, so a fork made by a pool would end with its pool. A copy that gets to run only
+        # when the worker is gone has another parent, and ends here.
+        if first and get_ident() == main:
             die_with(worker)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=in_child)
 
 
-def _limits(memory: int) -> Callable[[bool], None]:
-    """Set what can be set once, and return how the address space is limited (True: while a block runs)."""
-    try:
-        import resource
-    except ImportError:
-        return lambda _tight: None
-    for name, value in LIMITS.items():
-        kind = getattr(resource, name)
-        hard = resource.getrlimit(kind)[1]
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (most, most))
-    hard = memory + HEAD_ROOM
+class Memory:
+    """The limit of the address space: called with True while a block runs. Entered, it is lifted for the while."""
 
-    def limit(tight: bool) -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory if tight else hard, hard))
+    def __init__(self, limit: Callable[[bool], None]) -> None:
+        self._limit = limit
+        self._tight = False
 
-    limit(False)
-    return limit
+    def __call__(self, tight: bool) -> None:
+        """Set it, tight or with the head-room."""
+        self._tight = tight
+        self._limit(tight)
+
+    def __enter__(self) -> None:
+        self._limit(False)
+
+    def __exit__(self, *_: object) -> None:
+        self._limit(self._tight)

@@ -12,7 +12,8 @@ from contextlib import suppress
 from time import sleep
 from typing import Any
 
-from rlm_tui.repl.channel import Bell
+from rlm_tui.repl.bell import Bell
+from rlm_tui.repl.channel import Channel
 from rlm_tui.repl.meter import Budget, Meter
 
 GATHER = 32 << 10
@@ -33,6 +34,11 @@ class Owners:
     The main thread belongs to the current block. A thread that is alive when a block ends is pinned to it: what it
     prints later is late output of that block. A thread's number is used again after its death, so a pin also
     remembers the `Thread` it was made for.
+
+    Attributes:
+        current: The block that runs, or ran last.
+        running: The block that runs.
+        aside: What the main thread belongs to instead, while something is evaluated in a block that stands.
     """
 
     def __init__(self) -> None:
@@ -41,6 +47,7 @@ class Owners:
         self._pinned: dict[int, tuple[str, object]] = {}
         self.current = ""
         self.running: str | None = None
+        self.aside: str | None = None
 
     def begin(self, block: str) -> None:
         """From here the main thread belongs to `block`."""
@@ -59,7 +66,7 @@ class Owners:
         """Return the block the calling thread belongs to."""
         ident = get_ident()
         if ident == self._main:
-            return self.current
+            return self.aside or self.current
         try:
             return self._local.block
         except AttributeError:
@@ -71,15 +78,22 @@ class Owners:
 
 
 class Output:
-    """Gathers what was written and sends it."""
+    """Gathers what was written and sends it.
 
-    def __init__(self, send: Callable[[dict[str, Any]], None], bell: Bell) -> None:
+    Attributes:
+        routes: How the output of some is sent, when not like everybody's.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], bell: Bell, owners: Owners) -> None:
         self._send = send
         self._bell = bell
+        self._owners = owners
+        self._told: set[tuple[str, str]] = set()
         self._meters: dict[str, dict[str, Meter]] = {}
         self._pieces: deque[tuple[str, str, str]] = deque()
         self._size = 0
         self._flushing = RLock()
+        self.routes: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._wake = allocate_lock()
         self._wake.acquire()
 
@@ -126,9 +140,16 @@ class Output:
         if tag is None:
             return
         block, stream = tag
-        text = self._meter(block, stream).take("".join(texts))
+        send = self.routes.get(block, self._send)
+        meter = self._meter(block, stream)
+        text = "".join(texts)
         for start in range(0, len(text), PIECE_CAP):
-            self._send({"kind": "out", "block": block, "stream": stream, "text": text[start : start + PIECE_CAP]})
+            kept = meter.take(text[start : start + PIECE_CAP])
+            if kept:
+                send({"kind": "out", "block": block, "stream": stream, "text": kept})
+        if meter.cut and send is self._send and block != self._owners.running and tag not in self._told:
+            self._told.add(tag)
+            send({"kind": "cut", "block": block, "stream": stream})
 
     def _meter(self, block: str, stream: str) -> Meter:
         if block not in self._meters:
@@ -148,11 +169,11 @@ class Output:
 class Stream(io.TextIOBase):
     """The `sys.stdout` or `sys.stderr` of a block."""
 
-    def __init__(self, name: str, output: Output, owners: Owners, orphan: Callable[[], bool]) -> None:
+    def __init__(self, name: str, output: Output, owners: Owners, channel: Channel) -> None:
         self._name = name
         self._output = output
         self._owners = owners
-        self._orphan = orphan
+        self._channel = channel
 
     @property
     def name(self) -> str:
@@ -183,7 +204,7 @@ class Stream(io.TextIOBase):
             if not issubclass(type(text), str):
                 raise TypeError(f"write() argument must be str, not {type(text).__name__}")
             text = str.__str__(text)
-        if self._orphan():
+        if self._channel.orphan:
             os.write(1 if self._name == "stdout" else 2, text.encode("utf-8", "surrogatepass"))
         elif text:
             self._output.add(self._owners.mine(), self._name, text)
@@ -191,5 +212,5 @@ class Stream(io.TextIOBase):
 
     def flush(self) -> None:
         """Send what was gathered."""
-        if not self._orphan():
+        if not self._channel.orphan:
             self._output.flush()

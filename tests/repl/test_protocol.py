@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_tui.repl import blocks, channel, protocol, report, streams
+from rlm_tui.repl import asking, changes, channel, messages, protocol, report, standing, streams
 from rlm_tui.repl.meter import TAIL, Budget, Meter
 from rlm_tui.repl.protocol import FrameDecoder, ProtocolError
 
@@ -35,11 +35,19 @@ def test_both_sides_have_the_same_table() -> None:
     assert channel.VERSION == protocol.VERSION
     assert channel.RECEIVES == protocol.TO_WORKER
     assert channel.RECEIVES_CTL == protocol.TO_WORKER_CTL
-    assert channel.SENDS == protocol.FROM_WORKER == set(protocol._READERS)
+    assert channel.SENDS == protocol.FROM_WORKER
+    assert channel.SENDS_CTL == protocol.FROM_WORKER_CTL
+    assert set(protocol._READERS) == protocol.FROM_WORKER | protocol.FROM_WORKER_CTL
     assert (channel.FRAME_CAP, channel.CALL_CAP) == (protocol.FRAME_CAP, protocol.CALL_CAP)
     assert channel.OPEN_CALLS_CAP == protocol.OPEN_CALLS_CAP
     assert streams.OUTPUT_CAP == protocol.OUTPUT_CAP
-    assert (blocks.ROWS_CAP, report.EFFECTS_CAP) == (protocol.ROWS_CAP, protocol.EFFECTS_CAP)
+    assert (changes.ROWS_CAP, report.EFFECTS_CAP) == (protocol.ROWS_CAP, protocol.EFFECTS_CAP)
+    assert (standing.FRAMES_CAP, standing.LOCALS_CAP) == (protocol.FRAMES_CAP, protocol.LOCALS_CAP)
+    assert (asking.PAGE_TEXT, asking.PAGE_ROWS, asking.LOOK_S) == (
+        protocol.PAGE_TEXT,
+        protocol.PAGE_ROWS,
+        protocol.LOOK_S,
+    )
 
 
 texts = st.text(alphabet=st.characters(codec=None, categories=None), max_size=20)
@@ -96,7 +104,7 @@ def test_malformed_json_is_a_protocol_error(body: bytes) -> None:
 
 
 def test_a_message_is_checked_field_by_field() -> None:
-    assert isinstance(protocol.check(DONE), protocol.DoneMessage)
+    assert isinstance(protocol.check(DONE), messages.DoneMessage)
     for field in DONE:
         if field not in ("value", "error", "answer_ready"):  # may be absent
             with pytest.raises(ProtocolError):
