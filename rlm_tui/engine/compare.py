@@ -64,7 +64,7 @@ class Comparing:
         state = [*self._ending(record, result), *self._names(record, result)]
         calls = [*_calls("asked for {} not recorded", [w for id, w in asked.items() if id not in had])]
         calls += _calls("did not ask for {} recorded", [w for id, w in had.items() if id not in asked])
-        output = self._output(record, result)
+        output = list(self._output(record, result))
         finding: Finding = "calls" if calls else "state" if state else "output" if output else "same"
         return Compared(finding, (*state, *calls, *output))
 
