@@ -10,10 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rlm_tui.journal import address
-from rlm_tui.tui.copied import copies_output
-from rlm_tui.tui.view import ANSWER, OBS, View
-from rlm_tui.tui.words import ends_here, is_edited, release_word
+from rlm_tui.tui import legal, naming
+from rlm_tui.tui.legal import node_of
+from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 Group = Literal["decide", "run", "look", "app"]
 Legal = Callable[["View", "SessionLike"], "str | None"]
 """None when it can be done now, else why not, in words for the person."""
+
+Name = Callable[["View", "SessionLike"], str]
+"""A label or a sentence for what is held, selected and under way now."""
 
 GROUPS: dict[Group, str] = {
     "decide": "what is held",
@@ -43,6 +45,8 @@ class Action:
         ask: What it asks of the session.
         names: Its label here and now, where that depends.
         decides: Whether it may do something that cannot be taken back, so that the grace holds it off.
+        tells: Its sentence here and now, where that depends.
+        destroys: Whether it would do so here and now, where that depends.
     """
 
     id: str
@@ -52,12 +56,22 @@ class Action:
     group: Group
     legal: Legal
     ask: Callable[[View, SessionLike], Future[str | None]] | None = None
-    names: Callable[[View], str] | None = None
+    names: Name | None = None
     decides: bool = False
+    tells: Name | None = None
+    destroys: Callable[[View, SessionLike], bool] | None = None
 
-    def name(self, view: View) -> str:
+    def name(self, view: View, session: SessionLike) -> str:
         """Its label here and now."""
-        return self.names(view) if self.names else self.word
+        return self.names(view, session) if self.names else self.word
+
+    def says(self, view: View, session: SessionLike) -> str:
+        """What it does here and now, in a sentence."""
+        return self.tells(view, session) if self.tells else self.help
+
+    def guarded(self, view: View, session: SessionLike) -> bool:
+        """Whether it is not taken during the grace."""
+        return self.decides or (self.destroys is not None and self.destroys(view, session))
 
     @property
     def key(self) -> str:
@@ -68,6 +82,7 @@ class Action:
 _SHOWN = {
     "question_mark": "?", "colon": ":", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "shift+tab": "shift+tab", "less_than_sign": "<", "greater_than_sign": ">",
+    "exclamation_mark": "!",
 }  # fmt: skip
 
 
@@ -76,147 +91,6 @@ def shown(key: str) -> str:
     if len(key) > 1 and key.startswith("f") and key[1:].isdigit():
         return key.upper()
     return _SHOWN.get(key, key)
-
-
-# When is it legal? -----------------------------------------------------------------------------------------------
-
-
-READ_ONLY = "This run is read-only: it can be looked at, not changed."
-
-
-def node_of(view: View) -> str:
-    """The RLM node that a verb acts on: the one that waits for the held value, else the one in view."""
-    held = view.held_here()
-    if held is not None:
-        return held.node
-    node = view.node
-    return node if node in view.run.nodes else address.node_of(address.parent(node))
-
-
-def _any(view: View, session: SessionLike) -> str | None:
-    return None
-
-
-def _live(view: View, session: SessionLike) -> str | None:
-    if session.read_only:
-        return READ_ONLY
-    if view.run.end is not None:
-        return "The run has ended."
-    node = view.run.nodes.get(node_of(view))
-    if node is None:
-        return "Nothing has begun yet."
-    return None if node.status == "open" else "This node has ended. u goes to its parent."
-
-
-def _held(view: View, session: SessionLike) -> str | None:
-    why = _live(view, session) if view.held_here() is None else None
-    if why is not None:
-        return why
-    if session.read_only:
-        return READ_ONLY
-    if view.held_here() is not None:
-        return None
-    if view.run.held:
-        return "Nothing is held in this node. h goes to what is held."
-    return "Nothing is held. s or p stops this node at its next pause point."
-
-
-def _idle(view: View, session: SessionLike) -> str | None:
-    if why := _live(view, session):
-        return why
-    held = view.held_here()
-    if held is not None and ends_here(view.run, held):
-        other = "r tries again" if held.point == "error" else "e raises the limit"
-        return f"That would end this node. {other}, a lets it end."
-    wants = session.wants(node_of(view))
-    return None if wants is None else f"Already under way: {wants}."
-
-
-def _into(view: View, session: SessionLike) -> str | None:
-    held = view.held_here()
-    if why := _held(view, session):
-        return why
-    if held is not None and held.point in ("block", "call"):
-        return None
-    return "There is no call to go into here. s steps, n goes to the next block."
-
-
-def _pause(view: View, session: SessionLike) -> str | None:
-    if why := _live(view, session):
-        return why
-    if view.held_here() is not None:
-        return "It is held already."
-    if session.pausing(node_of(view)):
-        return "It is pausing already: it stops at the next pause point."
-    return None
-
-
-def _release_all(view: View, session: SessionLike) -> str | None:
-    if session.read_only:
-        return READ_ONLY
-    return None if view.run.held else "Nothing is held."
-
-
-def _edit(view: View, session: SessionLike) -> str | None:
-    if why := _held(view, session):
-        return why if view.held_here() or not why.startswith("Nothing is held.") else _NOT_HELD
-    held = view.held_here()
-    return None if held is not None else _NOT_HELD
-
-
-_NOT_HELD = "Only what is held can be edited. s or p stops this node at its next pause point."
-
-
-def _revert(view: View, session: SessionLike) -> str | None:
-    held = view.held_here()
-    if why := _held(view, session):
-        return why
-    return None if held is not None and is_edited(view.run, held) else "Nothing here has been changed."
-
-
-def _skip(view: View, session: SessionLike) -> str | None:
-    held = view.held_here()
-    if why := _held(view, session):
-        return why
-    return None if held is not None and held.point == "block" else "Only a block that is held can be skipped."
-
-
-def _retry(view: View, session: SessionLike) -> str | None:
-    held = view.held_here()
-    if why := _held(view, session):
-        return why
-    return None if held is not None and held.point == "error" else "Only what failed can be tried again."
-
-
-def _next_held(view: View, session: SessionLike) -> str | None:
-    if not view.run.held:
-        return "Nothing is held."
-    held = view.held_here()
-    return "Nothing else is held." if held is not None and len(view.run.held) == 1 else None
-
-
-def _copy(view: View, session: SessionLike) -> str | None:
-    return None if view.run.root is not None else "There is nothing to copy yet."
-
-
-def _paced(view: View, session: SessionLike) -> str | None:
-    return _live(view, session) or (None if session.paced else "Only a scripted model has a pace.")
-
-
-def _parent(view: View, session: SessionLike) -> str | None:
-    return "This is the root." if view.parent_node() is None else None
-
-
-def _child(view: View, session: SessionLike) -> str | None:
-    return "It has made no calls." if view.child_node() is None else None
-
-
-def _back(view: View, session: SessionLike) -> str | None:
-    return "There is no iteration before this." if view.iteration_back() is None else None
-
-
-def _forward(view: View, session: SessionLike) -> str | None:
-    return "There is no iteration after this." if view.iteration_forward() is None else None
 
 
 # What is asked of the session ----------------------------------------------------------------------------------------
@@ -228,103 +102,78 @@ def target(view: View) -> str:
     return held.id if held is not None else node_of(view)
 
 
-def _release_name(view: View) -> str:
-    held = view.held_here()
-    return release_word(view.run, held) if held is not None else "release"
-
-
-def _retry_name(view: View) -> str:
-    held = view.held_here()
-    return "retry edited" if held is not None and held.point == "error" and is_edited(view.run, held) else "retry"
-
-
-def _edit_name(view: View) -> str:
-    held = view.held_here()
-    return "raise" if held is not None and held.point == "limit" else "edit"
-
-
-def _copy_name(view: View) -> str:
-    if copies_output(view):
-        return "copy output"
-    item = view.item or ""
-    if item.endswith(ANSWER):
-        return "copy answer" if getattr(view.shown, "value", None) is not None else "copy"
-    if item.endswith(OBS):
-        return "copy observation"
-    if item in view.run.blocks:
-        return "copy code"
-    return "copy reply" if item in view.run.iterations else "copy"
-
-
-def _follow_name(view: View) -> str:
-    return "stop following" if view.follow else "follow"
-
-
-def _release_all_name(view: View) -> str:
-    return f"release all {len(view.run.held)}" if len(view.run.held) > 1 else "release all"
-
-
 ACTIONS: tuple[Action, ...] = (
     Action("release", ("a", "c", "f5"), "release", "Hand the held value on as it is now: send, run, accept.",
-           "decide", _held, lambda v, s: s.release(target(v)), _release_name, decides=True),
+           "decide", legal.at_hold, lambda v, s: s.release(target(v)), naming.release, decides=True),
     Action("retry", ("r",), "retry", "Try again what failed.",
-           "decide", _retry, lambda v, s: s.retry(target(v)), _retry_name, decides=True),
+           "decide", legal.retry, lambda v, s: s.retry(target(v)), naming.retry, decides=True),
     Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
-           "decide", _edit, names=_edit_name, decides=True),
+           "decide", legal.edit, names=naming.edit, decides=True),
     Action("revert", ("V",), "revert", "Back to what was held, before your edits.",
-           "decide", _revert, lambda v, s: s.revert(target(v)), decides=True),
+           "decide", legal.revert, lambda v, s: s.revert(target(v)), decides=True),
     Action("skip", ("x",), "skip", "Do not run the held block; go on after it.",
-           "decide", _skip, lambda v, s: s.skip(target(v)), decides=True),
+           "decide", legal.skip, lambda v, s: s.skip(target(v)), decides=True),
     Action("step", ("s",), "step", "Go on to this node's next pause point, whatever it is.",
-           "run", _idle, lambda v, s: s.step(target(v)), decides=True),
+           "run", legal.idle, lambda v, s: s.step(target(v)), naming.step, decides=True),
     Action("next", ("n", "f10"), "next", "Go on to this node's next block, else its observation; children run through.",
-           "run", _idle, lambda v, s: s.next(target(v)), decides=True),
+           "run", legal.idle, lambda v, s: s.next(target(v)), naming.next_point, decides=True),
     Action("into", ("i", "f11"), "into", "At a block: stop in its first call. At a call: at the child's first request.",
-           "run", _into, lambda v, s: s.into(target(v)), decides=True),
-    Action("pause", ("p",), "pause", "Hold this node at its next pause point.",
-           "run", _pause, lambda v, s: s.pause(node_of(v))),
+           "run", legal.into, lambda v, s: s.into(target(v)), decides=True),
+    Action("evaluate", ("exclamation_mark",), "evaluate",
+           "Run code of yours in the held node's REPL; with ? before it, look only, in a copy.",
+           "run", legal.evaluate, decides=True),
+    Action("pause", ("p",), "pause",
+           "Stop this node at its next pause point; again: break in to its block, abort it, kill its REPL.",
+           "run", legal.pause, lambda v, s: s.harder(node_of(v)), naming.pause,
+           tells=naming.what_pause_does, destroys=naming.pause_destroys),
     Action("force_final", ("R",), "final", "Give this node its final answer: a text, or a variable.",
-           "run", _live, decides=True),
+           "run", legal.live, decides=True),
     Action("release_all", ("A",), "release all", "Release everything that is held, in every node.",
-           "run", _release_all, lambda v, s: s.release_all(), _release_all_name, decides=True),
-    Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", _paced),
-    Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", _paced),
-    Action("next_held", ("h",), "next held", "Go to the next thing that is held.", "look", _next_held),
-    Action("parent", ("u",), "parent", "Go up to the node that asked.", "look", _parent),
-    Action("child", ("d",), "child", "Go down into the call.", "look", _child),
-    Action("iteration_back", ("left_square_bracket",), "iteration back", "The iteration before.", "look", _back),
-    Action("iteration_forward", ("right_square_bracket",), "iteration", "The iteration after.", "look", _forward),
-    Action("pane", ("tab",), "pane", "The next pane.", "look", _any),
-    Action("pane_back", ("shift+tab",), "pane back", "The pane before.", "look", _any),
-    Action("calls", ("1",), "calls", "The tree of calls.", "look", _any),
-    Action("trajectory", ("2",), "trajectory", "What the node in view did.", "look", _any),
-    Action("inspector", ("3",), "inspector", "The selected thing, whole.", "look", _any),
-    Action("tab_back", ("left",), "tab back", "The inspector's tab to the left.", "look", _any),
-    Action("tab", ("right",), "tab", "The inspector's tab to the right.", "look", _any),
-    Action("follow", ("F",), "follow", "Keep the newest thing of this node selected, or stop doing so.", "look", _any,
-           names=_follow_name),
-    Action("zoom", ("z",), "zoom", "One pane on the whole screen, and back.", "look", _any),
-    Action("copy", ("y",), "copy", "Copy the whole text of what is selected.", "look", _copy, names=_copy_name),
-    Action("commands", ("colon", "ctrl+p"), "commands", "Everything that can be done now, by name.", "app", _any),
-    Action("help", ("question_mark", "f1"), "help", "What the keys do.", "app", _any),
-    Action("back", ("q", "escape"), "back", "Out of the zoom; in a narrow window, to the pane before.", "app", _any),
+           "run", legal.release_all, lambda v, s: s.release_all(), naming.release_all, decides=True),
+    Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", legal.paced),
+    Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", legal.paced),
+    Action("next_held", ("h",), "next held", "Go to the next thing that is held.", "look", legal.next_held),
+    Action("parent", ("u",), "parent", "Go up to the node that asked.", "look", legal.parent),
+    Action("child", ("d",), "child", "Go down into the call.", "look", legal.child),
+    Action("iteration_back", ("left_square_bracket",), "iteration back", "The iteration before.", "look", legal.back),
+    Action("iteration_forward", ("right_square_bracket",), "iteration", "The iteration after.", "look", legal.forward),
+    Action("pane", ("tab",), "pane", "The next pane.", "look", legal.always),
+    Action("pane_back", ("shift+tab",), "pane back", "The pane before.", "look", legal.always),
+    Action("calls", ("1",), "calls", "The tree of calls.", "look", legal.always),
+    Action("trajectory", ("2",), "trajectory", "What the node in view did.", "look", legal.always),
+    Action("inspector", ("3",), "inspector", "The selected thing, whole.", "look", legal.always),
+    Action("tab_back", ("left",), "tab back", "The inspector's tab to the left.", "look", legal.always),
+    Action("tab", ("right",), "tab", "The inspector's tab to the right.", "look", legal.always),
+    Action("open_value", ("enter",), "open value", "The whole value of the variable under the cursor, page by page.",
+           "look", legal.open_value),
+    Action("follow", ("F",), "follow", "Keep the newest thing of this node selected, or stop doing so.",
+           "look", legal.always, names=naming.follow),
+    Action("zoom", ("z",), "zoom", "One pane on the whole screen, and back.", "look", legal.always),
+    Action("copy", ("y",), "copy", "Copy the whole text of what is selected.", "look", legal.copy, names=naming.copy),
+    Action("commands", ("colon", "ctrl+p"), "commands", "Everything that can be done now, by name.",
+           "app", legal.always),
+    Action("help", ("question_mark", "f1"), "help", "What the keys do.", "app", legal.always),
+    Action("back", ("q", "escape"), "back", "Out of the zoom; in a narrow window, to the pane before.",
+           "app", legal.always),
     Action("interrupt", ("ctrl+c",), "copy or pause", "Copy what is marked; else pause; else offer to quit.",
-           "app", _any),
-    Action("quit", ("Q", "ctrl+q"), "quit", "Leave, or end the run.", "app", _any),
+           "app", legal.always),
+    Action("quit", ("Q", "ctrl+q"), "quit", "Leave, or end the run.", "app", legal.always),
 )  # fmt: skip
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
-BAR = ("release", "edit", "revert", "skip", "retry", "force_final", "step", "next", "into", "release_all")
+BAR = ("release", "edit", "revert", "skip", "retry", "force_final", "step", "next", "into", "pause", "release_all")
 """The decision bar's order, after the primary verb."""
+BAR_AT_LINE = ("release", "step", "evaluate", "pause", "force_final", "release_all")
+"""The same for a block that was broken in to."""
 
 FOOTER_RUNNING = ("pause", "step", "next", "force_final")
-FOOTER = ("pane", "next_held", "follow", "zoom", "copy", "parent", "child", "iteration_back")
+FOOTER = ("open_value", "pane", "next_held", "evaluate", "follow", "zoom", "copy", "parent", "child", "iteration_back")
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
 
 
-def legal(action: Action, view: View, session: SessionLike) -> bool:
+def can(action: Action, view: View, session: SessionLike) -> bool:
     """Whether an action can be done now."""
     return action.legal(view, session) is None
 
@@ -334,8 +183,10 @@ def bar(view: View, session: SessionLike) -> list[Action]:
     held = view.held_here()
     if held is None:
         return []
-    order = ("retry", *(id for id in BAR if id != "retry")) if held.point == "error" else BAR
-    found = [BY_ID[id] for id in order if legal(BY_ID[id], view, session)]
+    order = BAR_AT_LINE if held.point == "line" else BAR
+    if held.point == "error":
+        order = ("retry", *(id for id in BAR if id != "retry"))
+    found = [BY_ID[id] for id in order if can(BY_ID[id], view, session)]
     return [a for a in found if a.id != "release_all" or len(view.run.held) > 1]
 
 
@@ -348,8 +199,12 @@ def footer(view: View, session: SessionLike) -> list[Action]:
         ids = ("next_held", *(id for id in ids if id != "next_held"))
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
-    found = [BY_ID[id] for id in ids if legal(BY_ID[id], view, session)]
-    return [action for action in found if action.id != "follow" or not view.follow]
+    found = [BY_ID[id] for id in ids if can(BY_ID[id], view, session)]
+    barred = {"follow"} if view.follow else set[str]()
+    held = view.held_here()
+    if held is not None and held.point == "line":
+        barred.add("evaluate")
+    return [action for action in found if action.id not in barred]
 
 
 def markdown_table() -> str:

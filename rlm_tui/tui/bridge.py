@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
+from typing import Any, TypeVar, cast
 
 from rlm_tui.journal.events import Event
 
 Answer = str | None
 """What a verb comes back with: None when it is done, else why not, in words for the person."""
+
+T = TypeVar("T")
 
 BATCH = 1_000
 """Events taken at most at a time: about a hundredth of a second's work."""
@@ -28,7 +31,7 @@ class Bridge:
     def __init__(self, past: Iterable[Event] = ()) -> None:
         self._past: Iterator[Event] | None = iter(past)
         self._live: deque[Event] = deque()
-        self._asked: list[tuple[Future[Answer], Callable[[Answer], None]]] = []
+        self._asked: list[tuple[Future[Any], Callable[[Any], None]]] = []
         self._last = -1
 
     def put(self, event: Event) -> None:
@@ -67,9 +70,14 @@ class Bridge:
             self._past = None
         return self._live.popleft() if self._live else None
 
-    def ask(self, future: Future[Answer], then: Callable[[Answer], None]) -> None:
-        """Remember what a person asked for; `answer` calls ``then``, in the screen's thread."""
-        self._asked.append((future, then))
+    def ask(self, future: Future[T], then: Callable[[T | str], None]) -> None:
+        """Remember what a person asked for; `answer` calls ``then``, in the screen's thread.
+
+        Args:
+            future: What comes.
+            then: Gets it, or in words why it did not come.
+        """
+        self._asked.append((future, cast(Callable[[Any], None], then)))
 
     def answer(self) -> int:
         """Hand out the answers that have come.
@@ -84,7 +92,7 @@ class Bridge:
         return len(done)
 
 
-def _outcome(future: Future[Answer]) -> Answer:
+def _outcome(future: Future[Any]) -> Any:
     try:
         return future.result(timeout=0)
     except CancelledError:

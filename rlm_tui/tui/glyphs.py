@@ -46,6 +46,8 @@ class Glyphs:
     thin: str = "─"
     vertical: str = "│"
     tee: str = "┬"
+    about: str = "≈"
+    differs: str = "≠"
     ascii: bool = False
 
     def state(self, state: State, frame: int = 0) -> str:
@@ -77,7 +79,7 @@ ASCII = Glyphs(
     new=".", live="*", spinner=("*", "*", "*", "*"), waiting="w", held="H", done="v", answered="#", human="E",
     downstream=":", error="x", killed="k", refused="r", unanswered="0", remembered="R", skipped="s", sent=".",
     cursor=">", cursor_blurred=",", running_line=">", caret="_", folded="+", open="-", ellipsis=">", path=">",
-    arrow=">", dash="-", heavy="=", thin="-", vertical="|", tee="+", ascii=True,
+    arrow=">", dash="-", heavy="=", thin="-", vertical="|", tee="+", about="~", differs="!", ascii=True,
 )  # fmt: skip
 
 

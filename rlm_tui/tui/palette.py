@@ -84,9 +84,12 @@ class Palette(Dialog[str | None]):
             chosen = n == self._at
             line = Line(ground="on-cursor" if chosen else "")
             line.add(f"{self._view.glyphs.cursor if chosen else ' '} ", "ink")
-            line.add(pad(action.name(self._view), _NAME), "ink bold" if chosen else "ink")
+            line.add(pad(action.name(self._view, self._session), _NAME), "ink bold" if chosen else "ink")
             room = cells - line.width - _KEYS - 1
-            line.add(pad(cut(action.help, room, self._view.glyphs.ellipsis), max(0, room)), "ink-2")
+            line.add(
+                pad(cut(action.says(self._view, self._session), room, self._view.glyphs.ellipsis), max(0, room)),
+                "ink-2",
+            )
             keys = " ".join(actions.shown(key) for key in action.keys)
             line.add(" ").add(right(keys, _KEYS), "ink-3")
             targets.append(Target(len(lines), 0, cells, action.id))
@@ -119,12 +122,12 @@ def search(typed: str, view: View, session: SessionLike) -> list[Action]:
         view: For labels that depend on what is selected.
         session: For what is legal now.
     """
-    legal = [a for a in actions.ACTIONS if a.id != "commands" and actions.legal(a, view, session)]
+    legal = [a for a in actions.ACTIONS if a.id != "commands" and actions.can(a, view, session)]
     if not typed.strip():
         return legal
     matcher = Matcher(typed.strip())
     parts = typed.lower().split()
-    named = {a.id: max(matcher.match(a.name(view)), matcher.match(a.word)) for a in legal}
+    named = {a.id: max(matcher.match(a.name(view, session)), matcher.match(a.word)) for a in legal}
     by_name = sorted((a for a in legal if named[a.id] > 0), key=lambda a: -named[a.id])
     return by_name + [a for a in legal if a not in by_name and _tells(a, parts)]
 

@@ -15,6 +15,7 @@ from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
 from rlm_tui.tui.labels import Labels
+from rlm_tui.tui.looks import Look
 
 Size = Literal["wide", "medium", "narrow", "tiny"]
 Item = Iteration | Block | Call
@@ -72,6 +73,8 @@ class View:
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
         deepest: The depth of the deepest call so far; the root's is 0.
         errors: Addresses of what went wrong: a failed child counts once, whatever failed in it.
+        variable: The name under the cursor of the variables; None when there are none in view.
+        looks: By node, what was looked at in copies of its REPL since it is held.
         version: Counts the events that may change what is shown, pieces of streams left out.
     """
 
@@ -103,6 +106,8 @@ class View:
         self.deepest = max((self._depth(call.id) for call in self.run.calls.values()), default=0)
         self._asked: dict[str, Iteration] = {}
         self.errors = self._errors()
+        self.variable: str | None = None
+        self.looks: dict[str, list[Look]] = {}
         self.version = 0
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
@@ -111,11 +116,14 @@ class View:
 
     def apply(self, event: Event) -> None:
         """Fold one event; when following, move the selection to the newest thing of the selected node."""
+        held = self.run.held.get(event.id) if isinstance(event, events.Go | events.NodeEnd) else None
+        if held is not None:
+            self.looks.pop(held.node, None)
         self.run.apply(event)
         if isinstance(event, events.Chunk):
             return
         concerns = self._concerns(event)
-        if concerns or isinstance(event, events.Hold | events.Go | events.Edit | events.RunEnd):
+        if concerns or isinstance(event, events.Hold | events.Go | events.Edit | events.RunEnd | events.Rebuild):
             self.version += 1
         match event:
             case events.CallStart():
@@ -166,6 +174,11 @@ class View:
         frame = 0 if still else int(self.clock() * 4) % 4
         moved, self.frame = frame != self.frame, frame
         return moved
+
+    def looked(self, node: str, look: Look) -> None:
+        """Keep what was looked at, until the node goes on."""
+        self.looks.setdefault(node, []).append(look)
+        self.version += 1
 
     # Selecting -----------------------------------------------------------------------------------------------------
 
@@ -259,7 +272,8 @@ class View:
             return None
         if last.obs is not None:
             return last.id + OBS
-        return last.blocks[-1].id if last.blocks else last.id
+        ran = [block for block in last.blocks if block.origin != "eval"]
+        return ran[-1].id if ran else last.id
 
     def item_of(self, held: Held) -> str:
         """The address of the row on which a held value is shown."""

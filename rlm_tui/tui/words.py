@@ -11,7 +11,7 @@ from rlm_tui.journal.events import Blob, Point, Why
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Edited, Held
 from rlm_tui.tui.glyphs import Glyphs
-from rlm_tui.tui.text import one_line
+from rlm_tui.tui.text import count, one_line
 from rlm_tui.tui.view import View
 
 RELEASE: dict[Point, str] = {
@@ -73,12 +73,23 @@ def where(held: Held) -> str:
         case "final":
             return "at a final answer"
         case "error":
-            return "at an error"
+            return _WHERE_FAILED.get(failed(held), "at an error").format(n=address.number(held.id))
         case "limit":
             # Which one: a narrow window has no room for the sentence that tells it.
             return f"at the limit {_plain(held.value.get('name'))}"
         case "line":
             return f"in block {address.number(held.id)}, at line {held.value.get('line')}"
+
+
+_WHERE_FAILED = {
+    "aborted": "after block {n} was aborted", "died": "after the REPL of block {n} died",
+    "diverged": "in a rebuild, before block {n}",
+}  # fmt: skip
+
+
+def failed(held: Held) -> str:
+    """What kind of thing went wrong, of what is held at an error; empty elsewhere."""
+    return str(held.value.get("kind") or "") if held.point == "error" else ""
 
 
 def joined(glyphs: Glyphs, *parts: str) -> str:
@@ -103,6 +114,8 @@ def is_edited(run: Run, held: Held) -> bool:
     return bool(found) and found[-1].value != found[0].was
 
 
+_AFTER = {"aborted": "tell the model", "diverged": "go on"}
+
 RAISED = "go on"
 """What releasing does at a limit that was raised."""
 
@@ -114,6 +127,10 @@ def release_word(run: Run, held: Held) -> str:
         return RAISED
     if held.point == "limit" and held.id in run.calls and held.id not in run.nodes:
         return "refuse the call"
+    if (kind := failed(held)) in _AFTER:
+        return _AFTER[kind]
+    if held.point == "call" and held.value.get("unrecorded"):
+        return "ask now"
     if held.point == "error" and any(edited.field == "answer" for edited in edits_of(run, held)):
         return RELEASE["return"]
     return f"{word} edited" if held.point == "block" and is_edited(run, held) else word
@@ -131,7 +148,7 @@ def limit(run: Run, held: Held) -> str:
 def ends_here(run: Run, held: Held) -> bool:
     """Whether handing a held value on as it is ends its node: a failed request, a limit of the node not raised."""
     if held.point == "error":
-        return held.id in run.iterations
+        return held.id in run.iterations and failed(held) not in _AFTER
     return held.point == "limit" and held.id in run.nodes and not is_edited(run, held)
 
 
@@ -144,12 +161,28 @@ def sentence(run: Run, held: Held, human: str) -> str:
         human: The sign of a person's hand.
     """
     value = held.value
+    if held.point == "line":
+        return standing(held)
     if held.point == "error":
-        return one_line(_plain(value.get("message"))) or "Something failed that is not the model's code."
+        said = one_line(_plain(value.get("message"))) or "Something failed that is not the model's code."
+        if failed(held) == "aborted":
+            return "The variables so far are kept. Running it again first rebuilds the REPL to before it."
+        if failed(held) == "diverged":
+            return f"{said.rstrip('.')}. r rebuilds it once more, a goes on with the REPL as it is."
+        return said
+    if held.point == "call" and value.get("unrecorded"):
+        return "The first run did not make this call, so it has no recorded answer. Nobody has been asked."
     if held.point == "limit":
         return f"{limit(run, held)} used." + ("" if is_edited(run, held) else " e raises it.")
     said = _UNTIL[held.point]
     return f"{said} What follows from your edit will carry {human}." if is_edited(run, held) else said
+
+
+def standing(held: Held) -> str:
+    """Where a block stands that was broken in to, and what runs on."""
+    line, threads = held.value.get("line"), int(held.value.get("threads") or 0)
+    on = f"; {count(threads, 'other thread')} {'runs' if threads == 1 else 'run'} on" if threads else ""
+    return f"The block stands inside line {line}. Nothing is lost{on}."
 
 
 def wish(wants: str) -> str:

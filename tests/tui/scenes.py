@@ -15,7 +15,7 @@ from rlm_tui.llm.base import ChatModel, ChatRequest, Delta, Reply
 from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.screens.edit import Editor, EditScreen
 from tests.runs import watched
-from tests.tui.stage import Stage
+from tests.tui.stage import Stage, shut_in
 
 START = 1_700_000_000.0
 NOW = START + 41.0
@@ -27,6 +27,7 @@ def pinned(event: Event) -> Event:
     update: dict[str, Any] = {"t": START}
     match event:
         case RunStart():
+            event = shut_in(event)
             update["run"] = "251122-1810-7f3a"
         case LlmEnd():
             update["ms"] = 1100.0

@@ -12,6 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from rlm_tui.debugger.session import Session
+from rlm_tui.journal.events import Event, RunStart
 from rlm_tui.journal.run import Run
 from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.screens.main import MainScreen
@@ -106,6 +107,17 @@ class Stage:
         return [str(notification.message) for notification in self.app._notifications]
 
 
+SHUT_IN = {"confinement": "confined (landlock 7, seccomp)", "confinement_level": "confined"}
+"""What a run says of its confinement on the stage, whatever this machine has."""
+
+
+def shut_in(event: Event) -> Event:
+    """An event, with the same confinement on every machine."""
+    if not isinstance(event, RunStart):
+        return event
+    return event.model_copy(update={"environment": event.environment | SHUT_IN | {"confinement_notices": []}})
+
+
 def staged(
     size: tuple[int, int] = (120, 36),
     name: str = "multi-hop",
@@ -130,6 +142,8 @@ def staged(
         async def on_stage() -> None:
             with watched(name, hold=hold, **options) as one:
                 made = DebuggerApp(one.session, **(app or {}))
+                put = made.bridge.put
+                made.bridge.put = lambda event: put(shut_in(event))  # type: ignore[method-assign]
                 async with made.run_test(size=size, notifications=True) as pilot:
                     stage = Stage(made, pilot, one)
                     stage.decision.grace = grace

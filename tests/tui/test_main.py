@@ -11,7 +11,7 @@ from rlm_tui.journal.events import Edit, Go
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.pace import PACES, Pace
 from rlm_tui.tui.screens.edit import Editor, EditScreen
-from rlm_tui.tui.screens.main import PANES, trajectory_width
+from rlm_tui.tui.screens.panes import PANES, trajectory_width
 from rlm_tui.tui.view import ANSWER, size_for
 from rlm_tui.tui.widgets.calls import CallTree
 from rlm_tui.tui.widgets.trajectory import Trajectory

@@ -7,7 +7,7 @@ import re
 
 from rlm_tui.journal import events
 from rlm_tui.journal.events import Text
-from rlm_tui.journal.tree import Block, Call, Iteration, Node
+from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows import status
 from rlm_tui.tui.view import View
@@ -27,20 +27,53 @@ def prose(reply: str) -> str:
 
 def block(view: View, block: Block) -> tuple[str, str]:
     """The most useful thing to say of a block, and its ink."""
-    if block.id in view.run.held:
+    held = view.run.held.get(block.id)
+    if held is not None and held.point == "line":
+        return _stands(view, block, held), "held-text"
+    if held is not None and held.point in ("block", "call", "return"):
         if block.was is not None:
             return changed_lines(view.text(block.was), view.text(view.code(block))), "held-text"
         return f"{text.count(lines(view, block), 'line')}, not run yet", "held-text"
-    if block.error is not None:
-        return _error(events.head(block.error), view.text(block.error)), "error"
+    ink = "held-text" if held is not None else ""
+    said, its_ink = _ended_badly(view, block) or _going_on(view, block)
+    return said, ink or its_ink
+
+
+def _stands(view: View, block: Block, held: Held) -> str:
+    """The line that a block stands at, as it is written."""
+    line = held.value.get("line")
+    code = view.text(block.code).split("\n")
+    return text.one_line(code[line - 1]) if isinstance(line, int) and 0 < line <= len(code) else "stands"
+
+
+BY_HAND = "human"
+_ENDS = {"timeout": "timed out", "died": "the REPL died"}
+
+
+def _ended_badly(view: View, block: Block) -> tuple[str, str] | None:
+    """How a block ended that did not end by itself, or with an error; None when it did."""
+    why = _error(events.head(block.error), view.text(block.error)) if block.error is not None else ""
+    match block.status:
+        case "aborted" if block.stopped_by == BY_HAND:
+            return "aborted by you, the variables so far are kept", "ink-2"
+        case "aborted":
+            return "stopped", "ink-2"
+        case "died" if block.stopped_by == BY_HAND:
+            return "its REPL was killed by you", "ink-2"
+        case "timeout" | "died":
+            return _ENDS[block.status] + (f": {why}" if why else ""), "error"
+        case _:
+            return (why, "error") if why else None
+
+
+def _going_on(view: View, block: Block) -> tuple[str, str]:
     match block.status:
         case "new":
             return "not run", "ink-3"
         case "open":
             return _running(view, block)
-        case "skipped" | "aborted" | "died" | "timeout":
-            words = {"skipped": "skipped", "aborted": "stopped", "died": "the REPL died", "timeout": "timed out"}
-            return words[block.status], "error" if block.status in ("died", "timeout") else "ink-2"
+        case "skipped":
+            return "skipped", "ink-2"
         case _:
             return _ended(block), "ink-2"
 
@@ -55,6 +88,8 @@ def _running(view: View, block: Block) -> tuple[str, str]:
 
 
 def _ended(block: Block) -> str:
+    if block.origin == "eval":
+        return text.one_line(events.head(block.code))
     if block.mark == "edited":
         return "edited, then run"
     if line := text.one_line(events.head(block.stdout)):

@@ -88,15 +88,25 @@ def numbered(view: View, layout: Layout, code: str, width: int, running: int | N
         running: The line that waits for its calls, from 1.
     """
     lines = layout.keep(("code", code, str(width)), lambda: _numbered(code, width))
-    if running is None:
-        return lines
-    sign = view.glyphs.running_line
-    first = next((n for n, line in enumerate(lines) if line.spans[0][0].strip() == str(running)), None)
+    return lines if running is None else marked(lines, running, view.glyphs.running_line, "live", width)
+
+
+def marked(lines: list[Line], number: int, sign: str, ink: str, width: int) -> list[Line]:
+    """Code with one line of it marked.
+
+    Args:
+        lines: The code, each line beginning with its number.
+        number: The line, from 1; nothing is marked when there is none.
+        sign: The sign in the gutter.
+        ink: Its paint.
+        width: Cells of the pane.
+    """
+    first = next((n for n, line in enumerate(lines) if line.spans and line.spans[0][0].strip() == str(number)), None)
     if first is None:
         return lines
-    number = lines[first].spans[0][0]
-    marked = Line([(f" {sign}", "live"), (number[2:], "ink-2"), *lines[first].spans[1:]], "on-raised")
-    return [*lines[:first], marked.fill(width - 1), *lines[first + 1 :]]
+    digits, *rest = lines[first].spans
+    made = Line([(f" {sign}", ink), (digits[0][2:], "ink-2"), *rest], "on-raised")
+    return [*lines[:first], made.fill(width - 1), *lines[first + 1 :]]
 
 
 def _numbered(code: str, width: int) -> list[Line]:

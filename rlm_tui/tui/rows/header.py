@@ -5,7 +5,7 @@ from __future__ import annotations
 from rlm_tui.journal import events
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import status
+from rlm_tui.tui.rows import confinement, status
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import ANSWER, OBS, View
 
@@ -31,6 +31,9 @@ def chip(view: View) -> tuple[str, str]:
         return "read-only", "ink-2 bold"
     if run.held:
         return f"{g.held} {len(run.held)} held", "held"
+    if run.rebuilding:
+        done, of = (sum(getattr(each, what) for each in run.rebuilding.values()) for what in ("done", "of"))
+        return f"{g.remembered} rebuilding {done}/{of}", "live bold"
     if run.root is None:
         return f"{g.new} starting", "ink-3 bold"
     return f"{g.live} running", "live bold"
@@ -73,12 +76,20 @@ def _narrow(view: View, width: int) -> Line:
         parts.insert(0, f"i{_steps(view)}")
     end = "  ".join(parts)
     room = width - 1 - text.width(end) - 2 - line.width
-    if room < 16:
+    level, ink = confinement.level(view)
+    open_ = level if ink == "error" else ""
+    for gone in ("calls", open_):
+        if room - text.width(open_) >= 16 or not gone:
+            break
         parts = [part for part in parts if not part.startswith("calls")]
         end = "  ".join(parts)
         room = width - 1 - text.width(end) - 2 - line.width
+        open_ = "" if gone == open_ else open_
+    room -= text.width(open_) + 2 if open_ else 0
     line.add(text.cut(question(view), max(room, 0), g.ellipsis), "ink bold")
-    return line.fill(width - 1 - text.width(end)).add(end, "ink-2").cut(width, g.ellipsis).fill(width)
+    line.fill(width - 1 - text.width(end) - (text.width(open_) + 2 if open_ else 0))
+    line.add(f"{open_}  " if open_ else "", "error")
+    return line.add(end, "ink-2").cut(width, g.ellipsis).fill(width)
 
 
 def _elapsed(view: View) -> str:
@@ -107,10 +118,12 @@ def _second(view: View, width: int) -> Line:
     limit = run.root.limits.get("max_depth", run.config.get("max_depth")) if run.root else None
     if limit is not None:
         parts.append(("depth", "depth ", f"{view.deepest}/{limit}"))
+    if shut := confinement.level(view)[0]:
+        parts.append(("confinement", "", shut))
     elapsed = _elapsed(view)
     room = width - MARGIN - text.width(elapsed) - 3
     words = True
-    for gone in ("", "depth", "words", "model", "calls"):
+    for gone in ("", "depth", "words", "model", "calls", "confinement"):
         words = words and gone != "words"
         parts = [part for part in parts if part[0] != gone]
         line = _numbers(view, parts, words)
@@ -123,8 +136,9 @@ def _second(view: View, width: int) -> Line:
 
 def _numbers(view: View, parts: list[tuple[str, str, str]], words: bool) -> Line:
     line = Line().add("  ")
-    for n, (_, label, value) in enumerate(parts):
-        line.add("   " if n else "").add(label, "ink-3").add(value, "ink-2")
+    for n, (name, label, value) in enumerate(parts):
+        ink = confinement.level(view)[1] if name == "confinement" else "ink-2"
+        line.add("   " if n else "").add(label, "ink-3").add(value, ink)
     for sign, number, word, ink in _counts(view):
         says = f"{sign} {text.count(number, word) if word != 'running' else f'{number} running'}"
         line.add("   ").add(says if words else f"{sign} {number}", ink)

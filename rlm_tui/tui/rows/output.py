@@ -18,6 +18,13 @@ STDERR = 7
 """Cells of the margin in which ``stderr`` is written out."""
 
 
+_NAMES = {"raw": "process output", "value": "the value", "error": "the error"}
+"""Streams as the sentence on what was not kept calls them."""
+
+NEWEST = 20_000
+"""Characters of output on its way that are shown: its end. All of it is there once the block has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Output of one stream, in the order it came."""
@@ -29,7 +36,7 @@ class Piece:
 def pieces(view: View, block: Block) -> list[Piece]:
     """The output of a block as it came: ``stderr`` where it fell, then what went past Python, then the value."""
     if block.status == "open":
-        return [Piece(kind, said) for kind, said in block.stream]
+        return _joined([Piece(kind, said) for kind, said in block.stream])
     stdout, stderr = view.text(block.stdout), view.text(block.stderr)
     found: list[Piece] = []
     at = used = 0
@@ -42,13 +49,26 @@ def pieces(view: View, block: Block) -> list[Piece]:
 
 
 def _joined(found: list[Piece]) -> list[Piece]:
-    joined: list[Piece] = []
+    """Neighbours of one stream as one piece; time grows with their length, however many there are."""
+    joined: list[tuple[str, list[str]]] = []
     for piece in found:
-        if joined and joined[-1].stream == piece.stream:
-            joined[-1] = Piece(piece.stream, joined[-1].text + piece.text)
+        if joined and joined[-1][0] == piece.stream:
+            joined[-1][1].append(piece.text)
         else:
-            joined.append(piece)
-    return joined
+            joined.append((piece.stream, [piece.text]))
+    return [Piece(stream, "".join(texts)) for stream, texts in joined]
+
+
+def _newest(stream: list[tuple[str, str]]) -> tuple[list[Piece], bool]:
+    """The end of output on its way, and whether there was more before it."""
+    kept: list[Piece] = []
+    room = NEWEST
+    for kind, said in reversed(stream):
+        if room <= 0:
+            return _joined(kept[::-1]), True
+        kept.append(Piece(kind, said[-room:]))
+        room -= len(said)
+    return _joined(kept[::-1]), room < 0
 
 
 def is_empty(block: Block) -> bool:
@@ -67,13 +87,18 @@ def lines(view: View, layout: Layout, block: Block, width: int) -> list[Line]:
         width: Cells of the pane.
     """
     if block.status == "open":
-        return _printed(view, pieces(view, block), width) or _empty(block, width)
+        newest, more = _newest(block.stream)
+        said = sentence("What came before is here once the block has ended.", width) if more else []
+        made = [line for piece in newest for line in _piece(piece.stream, piece.text, width)]
+        return [*said, *made] or _empty(block, width)
     if is_empty(block):
         return _empty(block, width)
     known = str(block.ended), block.id
     found = list(layout.keep(("output", *known, str(width)), lambda: _printed(view, pieces(view, block), width)))
     for stream, cut in block.cuts.items():
-        found += sentence(f"{text.size(cut.total - cut.kept)} more of {stream}, not kept", width, "ink-2")
+        found += sentence(
+            f"{text.size(cut.total - cut.kept)} more of {_NAMES.get(stream, stream)}, not kept", width, "ink-2"
+        )
         if cut.tail:
             found += [Line().add(" its end:", "ink-3"), *plain(cut.tail, width, "ink-2")]
     if block.error is not None:
@@ -81,8 +106,10 @@ def lines(view: View, layout: Layout, block: Block, width: int) -> list[Line]:
     for note in block.notes:
         found += pairs([("note", text.flowed(note))], width, STDERR + 1)
     if block.late:
-        late = [Piece(kind, said) for kind, said in block.late]
-        found += [Line(), rule(view, "late, after the block had ended", width), *_printed(view, _joined(late), width)]
+        late, more = _newest(block.late)
+        name = "late, after the block had ended" + (", its newest" if more else "")
+        found += [Line(), rule(view, name, width)]
+        found += [line for piece in late for line in _piece(piece.stream, piece.text, width)]
     return found
 
 
@@ -129,6 +156,7 @@ def of_iteration(view: View, layout: Layout, iteration: Iteration, width: int) -
     """The outputs of all blocks of an iteration, each under its name."""
     found: list[Line] = []
     for block in iteration.blocks:
-        found += [*([Line()] if found else []), rule(view, f"block {block.j}", width)]
+        name = f"evaluated: {text.one_line(events.head(block.code))}" if block.origin == "eval" else f"block {block.j}"
+        found += [*([Line()] if found else []), rule(view, name, width)]
         found += lines(view, layout, block, width)
     return found or sentence("No output: this reply has no block that ran.", width)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rlm_tui.journal.tree import Attempt, Block, Call, Iteration, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import answers, messages, output, status, things, variables
+from rlm_tui.tui.rows import answers, evaluated, messages, output, status, things, variables
 from rlm_tui.tui.rows.layout import Layout, pairs, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import ANSWER, OBS, View
@@ -17,6 +17,9 @@ COUNT = 4
 
 OUTPUT = 1
 """The tab of what was printed."""
+
+VARIABLES = 3
+"""The tab of the variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class Page:
         lines: All of it.
         start: The line to begin at when it is opened.
         streams: Whether its end is being written, so that the end stays in sight.
+        stops: The lines that a cursor stands on, and what each is of; empty where there is no cursor.
     """
 
     lines: list[Line]
     start: int = 0
     streams: bool = False
+    stops: dict[int, str] = field(default_factory=dict[int, str])
 
 
 def tabs(view: View) -> list[Tab]:
@@ -100,9 +105,20 @@ def page(view: View, layout: Layout, width: int, height: int) -> Page:
             lines, start = messages.lines(view, layout, width)
             return Page(lines, start)
         case 3:
-            return Page(_variables(view, thing, width))
+            return _variables(view, thing, width)
         case _:
-            return Page(_thing(view, layout, thing, width, height), streams=_streams(thing))
+            made = _thing(view, layout, thing, width, height)
+            return Page([*made, *_evaluated(view, layout, thing, width)], streams=_streams(thing))
+
+
+def _evaluated(view: View, layout: Layout, thing: Node | Call | Iteration | Block | None, width: int) -> list[Line]:
+    """What was evaluated at a request, a reply or an observation; a block shows its own beside its code."""
+    if not isinstance(thing, Iteration):
+        return []
+    held = view.held_here()
+    here = held if held is not None and view.iteration_of(view.item_of(held)) is thing else None
+    found = evaluated.lines(view, layout, evaluated.beside(thing, thing.id), evaluated.looks(view, here), width)
+    return [Line(), *found] if found else []
 
 
 def _prints(thing: Node | Call | Iteration | Block | None) -> bool:
@@ -134,38 +150,40 @@ def _thing(
 
 
 def _output(view: View, layout: Layout, thing: Node | Call | Iteration | Block | None, width: int) -> list[Line]:
+    looked = evaluated.looks(view, view.held_here())
     if isinstance(thing, Block):
-        return output.lines(view, layout, thing, width)
+        return [*output.lines(view, layout, thing, width), *evaluated.whole(view, layout, looked, width)]
     if isinstance(thing, Iteration):
-        return output.of_iteration(view, layout, thing, width)
+        return [*output.of_iteration(view, layout, thing, width), *evaluated.whole(view, layout, looked, width)]
     return sentence("No output: only blocks print.", width)
 
 
-def _variables(view: View, thing: Node | Call | Iteration | Block | None, width: int) -> list[Line]:
+def _variables(view: View, thing: Node | Call | Iteration | Block | None, width: int) -> Page:
     shown = view.shown
     if not isinstance(shown, Node):
-        return sentence("No variables: a model request has no REPL.", width)
+        return Page(sentence("No variables: a model request has no REPL.", width))
     block = thing if isinstance(thing, Block) else None
     if block is None and isinstance(thing, Iteration) and thing.blocks:
         block = thing.blocks[-1]
     ran = block is not None and block.status not in ("new", "open")
     rows = variables.before(shown, block)
-    changed: frozenset[str] = frozenset()
+    last = block if ran else next(reversed(shown.ran()), None) if block is None else None
     if block is not None and ran:
         rows |= {row.name: row for row in block.changed}
         for name in block.removed:
             rows.pop(name, None)
-        changed = frozenset(row.name for row in block.changed)
-    when = (
-        f"after block {block.j}" if block is not None and ran else "before this block" if block is not None else "now"
-    )
-    table = variables.table(view, variables.with_context(shown, rows), width, changed)
+    changed = frozenset(row.name for row in last.changed) if last is not None else frozenset[str]()
+    name = "this evaluation" if block is not None and block.origin == "eval" else f"block {block.j}" if block else ""
+    when = f"after {name}" if ran else "before this block" if block is not None else "now"
+    found = variables.with_context(shown, rows)
+    table = variables.table(view, found, width, changed)
     made = [Line().add(f" variables {when}", "ink-2"), Line(), *table]
+    stops = {n: row.name for n, row in enumerate(found, 2)}
     if block is not None and ran and block.removed:
         made += [Line(), *pairs([("removed here", text.clean(", ".join(block.removed)))], width, 14)]
     if not rows:
         made += [Line(), *sentence("No variables yet: nothing has run in this node.", width)]
-    return made
+    return Page(made, stops=stops)
 
 
 def signature(view: View) -> Hashable:

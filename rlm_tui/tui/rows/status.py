@@ -61,6 +61,14 @@ def iteration_state(view: View, iteration: Iteration) -> State:
     return "done" if iteration.reply is not None else "error"
 
 
+def running_block(view: View, node: str) -> Block | None:
+    """The block of a node that runs now; a person's evaluation is none."""
+    found = view.run.nodes.get(node)
+    last = (found.default or (found.iterations[-1] if found.iterations else None)) if found is not None else None
+    blocks = last.blocks if last is not None else []
+    return next((block for block in reversed(blocks) if block.status == "open" and block.origin != "eval"), None)
+
+
 def sampling(attempts: list[Attempt]) -> bool:
     """Whether a request is under way."""
     return bool(attempts) and attempts[-1].ended is None
@@ -86,6 +94,8 @@ def sign(view: View, state: State, mark_edited: bool = False) -> tuple[str, str]
 
 def point_words(held: Held) -> str:
     """The name of a held thing on its badge: the point, with a block's number."""
+    if held.point == "line":
+        return f"line {held.value.get('line')}"
     return f"block {held.id.rsplit('/b', 1)[-1].split('+')[0]}" if held.point == "block" else held.point
 
 

@@ -6,7 +6,7 @@ from rlm_tui.journal import events
 from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Mark, Node
 from rlm_tui.tui import text, words
 from rlm_tui.tui.glyphs import STATE_INK
-from rlm_tui.tui.rows import brief, status
+from rlm_tui.tui.rows import brief, rebuilt, status
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.trajectory import DURATION, DURATION_FROM, MARGIN, TOKENS_FROM, Row, columns, prose_cells
 from rlm_tui.tui.rows.tree import gutter
@@ -191,12 +191,18 @@ def _took(view: View, attempt: Attempt | None) -> tuple[str, str]:
 def _block(view: View, line: Line, block: Block, held: Held | None, bright: bool) -> str:
     state = status.state_of(view, block)
     line.add("   ")
-    name = f"block {block.j}"
+    name = "evaluate" if block.origin == "eval" else f"block {block.j}"
     if held is not None and held.point != "block":
-        name = held.point
-    _start(line, status.sign(view, state), name, held, bright, _word_ink(state not in ("executing", "waiting")))
+        name = status.point_words(held)
+    sign = status.sign(view, state)
+    compared, its_ink = rebuilt.sign(view, block)
+    if compared and held is None and state not in status.RUNNING:
+        sign = (view.glyphs.remembered, "ink-3")
+    _start(line, sign, name, held, bright, _word_ink(state not in ("executing", "waiting")))
     said, ink = brief.block(view, block)
-    line.add(said, ink)
+    if differs := rebuilt.words(block):
+        said, ink = differs, its_ink
+    line.add(f"{compared} " if compared else "", its_ink).add(said, ink)
     if held is not None:
         return text.clock(status.now(view) - held.since)
     if block.status == "new":

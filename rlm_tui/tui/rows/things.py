@@ -9,7 +9,7 @@ from rlm_tui.journal import events
 from rlm_tui.journal.events import Text
 from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import brief, messages, status, strips, variables
+from rlm_tui.tui.rows import brief, evaluated, messages, rebuilt, standing, status, strips, variables
 from rlm_tui.tui.rows.answers import given_to, last_edit
 from rlm_tui.tui.rows.code import difference, numbered
 from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
@@ -31,26 +31,32 @@ def code(view: View, layout: Layout, block: Block, width: int, height: int) -> l
         height: Rows of the pane; what is below the code fits itself to what is left.
     """
     now = view.text(view.code(block))
+    stands = standing.held_at_line(view, block)
     if block.was is not None:
         made = list(difference(layout, view.text(block.was), now, width))
     else:
-        waiting = brief.waiting_line(now) if block.status == "open" and block.open_calls else None
+        waiting = brief.waiting_line(now) if stands is None and block.status == "open" and block.open_calls else None
         made = list(numbered(view, layout, now, width, waiting))
     if not now.strip():
         made = sentence("This block is empty.", width)
+    if stands is not None:
+        made = standing.code(view, made, stands, block, width)
+    made += rebuilt.told(view, block, width)
     if block.calls and view.size == "wide":
         made += [Line(), *strips.strips(view, block, width)]
     if (writer := strips.writing(view, block)) is not None:
-        made += [Line(), *strips.stream(view, *writer, width, height - len(made) - 1)]
-    elif not block.calls:
-        made += _before(view, block, width)
-    return made
-
-
-def _before(view: View, block: Block, width: int) -> list[Line]:
+        return [*made, Line(), *strips.stream(view, *writer, width, height - len(made) - 1)]
     iteration = view.iteration_of(block.id)
-    if iteration is None:
-        return []
+    tried = evaluated.beside(iteration, block.id)
+    found = evaluated.lines(view, layout, tried, evaluated.looks(view, view.run.held.get(block.id)), width)
+    if found:
+        made += [Line(), *found]
+    if stands is not None:
+        return made + standing.below(view, stands, width)
+    return made if block.calls or iteration is None else made + _before(view, block, iteration, width)
+
+
+def _before(view: View, block: Block, iteration: Iteration, width: int) -> list[Line]:
     rows = variables.with_context(iteration.node, variables.before(iteration.node, block))
     return [Line(), Line().add(" variables before this block", "ink-2"), *variables.table(view, rows, width)]
 

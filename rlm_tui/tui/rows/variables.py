@@ -11,22 +11,30 @@ from rlm_tui.tui.view import View
 
 
 def before(node: Node, block: Block | None) -> dict[str, VariableRow]:
-    """The variables of a node as they were before a block.
+    """The variables of a node as they were before a block, in the order its REPL met them.
 
     Args:
         node: The node.
         block: One of its blocks; None means now.
     """
+    if block is None or (block.held is not None and block.status == "new"):
+        return dict(node.variables)
     found: dict[str, VariableRow] = {}
-    for iteration in node.iterations:
-        for other in iteration.blocks:
-            if other is block:
-                return found
-            for row in other.changed:
-                found[row.name] = row
-            for name in other.removed:
-                found.pop(name, None)
+    ran = node.ran() if block.seq >= 0 else _above(node, block)
+    for other in ran:
+        if block.seq >= 0 and other.seq >= block.seq:
+            break
+        for row in other.changed:
+            found[row.name] = row
+        for name in other.removed:
+            found.pop(name, None)
     return found
+
+
+def _above(node: Node, block: Block) -> list[Block]:
+    """The blocks above one that never ran."""
+    rows = [other for iteration in node.iterations for other in iteration.blocks]
+    return rows[: rows.index(block)] if block in rows else rows
 
 
 def with_context(node: Node, rows: dict[str, VariableRow]) -> list[VariableRow]:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from rlm_tui.tui import actions
+from rlm_tui.tui.rows import confinement
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens.dialog import Dialog, heading
 from rlm_tui.tui.text import pad, wrap
@@ -85,16 +86,22 @@ def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
     for keys, said in MOVES:
         lines += _entry(keys, said, cells, "ink-2")
     for group, title in actions.GROUPS.items():
-        legal = [a for a in actions.ACTIONS if a.group == group and actions.legal(a, view, session)]
+        legal = [a for a in actions.ACTIONS if a.group == group and actions.can(a, view, session)]
         if legal:
             lines += [Line(), Line().add(title, "ink-3")]
         for action in legal:
-            lines += _entry(_keys(action), f"{action.name(view)}: {action.help}", cells, "ink-2")
-    later = [a for a in actions.ACTIONS if not actions.legal(a, view, session)]
+            lines += _entry(
+                _keys(action), f"{action.name(view, session)}: {action.says(view, session)}", cells, "ink-2"
+            )
+    later = [a for a in actions.ACTIONS if not actions.can(a, view, session)]
     if later:
         lines += [Line(), Line().add("not now", "ink-3")]
     for action in later:
         lines += _entry(_keys(action), f"{action.word}: {action.legal(view, session)}", cells, "ink-3")
+    if word := confinement.level(view)[0]:
+        lines += [Line(), Line().add("confinement", "ink-3")]
+        for said in (f"{word}: the REPL says {confinement.words(view)}", *confinement.told(view)):
+            lines += [Line().add(row, "ink-2") for row in wrap(said, cells)]
     return lines
 
 

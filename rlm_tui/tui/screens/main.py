@@ -5,46 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.screen import Screen
-from textual.widget import Widget
 
 from rlm_tui.tui import actions, forms, words
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.copied import copied
-from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, count, wrap
-from rlm_tui.tui.view import View, size_for
+from rlm_tui.tui.legal import node_of
+from rlm_tui.tui.looks import Look
+from rlm_tui.tui.screens.panes import PanesScreen
+from rlm_tui.tui.text import clean, count
+from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.calls import CallTree
 from rlm_tui.tui.widgets.decision import SAID, DecisionBar
 from rlm_tui.tui.widgets.footer import Footer
 from rlm_tui.tui.widgets.header import Header
 from rlm_tui.tui.widgets.inspector import Inspector
 from rlm_tui.tui.widgets.lines import Lines
+from rlm_tui.tui.widgets.notice import Notice
+from rlm_tui.tui.widgets.prompt import Prompt
 from rlm_tui.tui.widgets.title import PaneRule, PaneTitle
 from rlm_tui.tui.widgets.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.debugger.likeness import Looked, SessionLike
     from rlm_tui.tui.screens.edit import Drafts
     from rlm_tui.tui.screens.final import Forced
 
-Pane = Literal["calls", "trajectory", "inspector"]
-PANES: tuple[Pane, ...] = ("calls", "trajectory", "inspector")
-
-TREE = 46
 TINY_KEYS = frozenset({"quit", "interrupt"})
-
-
-def trajectory_width(cells: int) -> int:
-    """Cells of the trajectory in a wide window."""
-    return max(56, min(72, (cells - TREE - 2) // 2))
 
 
 def _bindings() -> list[BindingType]:
@@ -54,11 +46,7 @@ def _bindings() -> list[BindingType]:
     ]
 
 
-FITTING = frozenset({"-wide", "-medium", "-narrow", "-tiny", "-one"})
-"""Classes that a window's size gives the screen."""
-
-
-class MainScreen(Screen[None]):
+class MainScreen(PanesScreen):
     """One run.
 
     Args:
@@ -68,8 +56,6 @@ class MainScreen(Screen[None]):
         quit: Asks to quit.
 
     Attributes:
-        pane: Where the keys go.
-        zoomed: Whether that pane has the whole screen.
         drafts: What was typed in editors and not applied.
     """
 
@@ -77,11 +63,8 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = _bindings()
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
-        super().__init__(id="main")
-        self.view = view
+        super().__init__(view, id="main")
         self.session = session
-        self.pane: Pane = "trajectory"
-        self.zoomed = False
         self.drafts: Drafts = {}
         self._bridge = bridge
         self._quit = quit
@@ -90,6 +73,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Everything, once; sizes only show, hide and move it."""
         yield Header(self.view)
+        yield Notice(self.view)
         with Container(id="panes"):
             with Vertical(id="calls"):
                 yield PaneTitle(self.view, "calls")
@@ -103,6 +87,7 @@ class MainScreen(Screen[None]):
                 yield PaneTitle(self.view, "inspector")
                 yield Inspector(self.view)
             yield DecisionBar(self.view, self.session)
+        yield Prompt(self.view)
         yield Footer(self.view, self.session)
         yield Lines(id="tiny")
 
@@ -112,74 +97,13 @@ class MainScreen(Screen[None]):
         # Textual gives it without saying what it returns.
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
-    def on_mount(self) -> None:
-        """Send the keys somewhere; the first resize fits the panes."""
-        self._focus(self.pane)
-
-    # Laying out --------------------------------------------------------------------------------------------------
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Fit the window; what is selected and where keys go stays."""
-        self.view.size = size_for(event.size.width, event.size.height)
-        said = f"This window is {event.size.width} by {event.size.height}. Make it 60 by 16 or more. Q quits."
-        self.query_one("#tiny", Lines).show([Line().add(row, "ink") for row in wrap(said, event.size.width - 2)])
-        self.fit()
-        self.call_after_refresh(self._settle)
-
-    def _settle(self) -> None:
-        if self.focused is None and self.view.size != "tiny":
-            self._focus(self.pane)
-        self.sync()
-
-    def fit(self) -> None:
-        """Show and place the panes for the window's size."""
-        size = self.view.size
-        one = self.zoomed or size in ("narrow", "tiny")
-        fitting = {f"-{size}", "-one"} if one else {f"-{size}"}
-        if fitting != {name for name in FITTING if self.has_class(name)}:
-            # All at once: each change of a class matches every widget's styles again.
-            self.remove_class(*(FITTING - fitting), update=False)
-            self.add_class(*fitting, update=False)
-            self.update_node_styles(animate=False)
-        for pane in PANES:
-            self.query_one(f"#{pane}").display = not one or pane == self.pane
-        self.query_one("#rule-1").display = not one
-        self.query_one("#rule-2").display = not one and size == "wide"
-        panes = self.query_one("#panes")
-        width = self.size.width
-        three = size == "wide" and not one
-        panes.styles.grid_columns = f"{TREE} 1 {trajectory_width(width)} 1 1fr" if three else f"{TREE} 1 1fr"
-        if one:
-            panes.styles.grid_columns = "1fr"
-        self.query_one(DecisionBar).cells = width - TREE - 1 if three else width
-
-    def show_pane(self, pane: Pane) -> None:
-        """Send the keys to a pane, and show it where only one is shown."""
-        self.pane = pane
-        self.fit()
-        self._focus(pane)
-
-    def _focus(self, pane: Pane) -> None:
-        top: Widget = self.query_one({"calls": CallTree, "trajectory": Trajectory, "inspector": Inspector}[pane])
-        found = next((w for w in (top, *top.walk_children(Widget)) if w.focusable), None)
-        if found is not None:
-            found.focus()
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember the pane that a click sent the keys to."""
-        for node in event.widget.ancestors_with_self:
-            pane = getattr(node, "pane", None)
-            if pane in PANES and not isinstance(node, MainScreen):
-                self.pane = pane
-                return
-
     # Repainting --------------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
         """Repaint what changed since the last time."""
         if not self.is_mounted:
             return
-        for widget in (Header, CallTree, Trajectory, Inspector, DecisionBar, Footer):
+        for widget in (Header, Notice, CallTree, Trajectory, Inspector, DecisionBar, Prompt, Footer):
             self.query_one(widget).sync()
         for title in self.query(PaneTitle):
             title.sync()
@@ -210,7 +134,9 @@ class MainScreen(Screen[None]):
         if (why := action.legal(self.view, self.session)) is not None:
             self.say(why)
             return
-        if action.decides and self.view.grace:
+        if self.view.grace and action.guarded(self.view, self.session):
+            if action.id == "pause":
+                self.query_one(DecisionBar).begin_grace()
             self.say("Not taken: this had only just appeared. Press it again.")
             return
         if action.ask is not None:
@@ -258,12 +184,64 @@ class MainScreen(Screen[None]):
         """Ask for the answer to force."""
         from rlm_tui.tui.screens.final import FinalDialog
 
-        node = actions.node_of(self.view)
+        node = node_of(self.view)
         self.host.push_screen(FinalDialog(self.view, node), partial(self._force, node))
 
     def _force(self, node: str, forced: Forced | None) -> None:
         if forced is not None:
             self.ask(self.session.force_final(node, text=forced.text, var=forced.var))
+
+    def do_evaluate(self) -> None:
+        """Open the line for code of a person's."""
+        self.query_one(Prompt).open(node_of(self.view))
+
+    def do_open_value(self) -> None:
+        """Open the value under the cursor."""
+        from rlm_tui.tui.screens.value import ValueScreen
+
+        name = self.view.variable
+        if name is not None:
+            self.host.push_screen(ValueScreen(self.view, self.session, self._bridge, node_of(self.view), name))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a key of ours is taken: not while a line is typed, but for the way out."""
+        if action == "act" and self.query_one(Prompt).typing:
+            return parameters[0] in ("quit", "interrupt")
+        return True
+
+    def on_prompt_asked(self, event: Prompt.Asked) -> None:
+        """A line was entered: run it, or only look."""
+        event.stop()
+        self._show_where(event.node)
+        if event.looks:
+            future = self.session.look(event.node, event.code)
+            self._bridge.ask(future, partial(self._looked, event.node, event.code))
+        else:
+            self.ask(self.session.evaluate(event.node, event.code))
+
+    def _looked(self, node: str, code: str, found: Looked | str) -> None:
+        if isinstance(found, str):
+            self.say(found)
+            return
+        said = found.text if found.status != "timeout" else found.text or "No answer within two seconds."
+        self.view.looked(node, Look(code, said, found.output, found.status != "ok"))
+        self.sync()
+
+    def _show_where(self, node: str) -> None:
+        """What is held, in the tab where the answer will stand; the keys stay where they are."""
+        held = self.view.held_in(node)
+        if self.view.node == node and held is not None:
+            self.view.select_item(self.view.item_of(held))
+        self.view.tab = 0
+        if self.view.size == "narrow" or self.zoomed:
+            self.pane = "inspector"
+            self.fit()
+
+    def on_prompt_closed(self, event: Prompt.Closed) -> None:
+        """The line is put away: keys go where they went before."""
+        event.stop()
+        self.focus_pane()
+        self.sync()
 
     def do_next_held(self) -> None:
         """Show the next held thing."""
@@ -291,43 +269,10 @@ class MainScreen(Screen[None]):
         """Select the iteration after."""
         self.view.select_item(self.view.iteration_forward())
 
-    def do_pane(self, step: int = 1) -> None:
-        """The next pane."""
-        self.show_pane(PANES[(PANES.index(self.pane) + step) % len(PANES)])
-
-    def do_pane_back(self) -> None:
-        """The pane before."""
-        self.do_pane(-1)
-
-    def do_calls(self) -> None:
-        """The tree."""
-        self.show_pane("calls")
-
-    def do_trajectory(self) -> None:
-        """The trajectory."""
-        self.show_pane("trajectory")
-
-    def do_inspector(self) -> None:
-        """The inspector."""
-        self.show_pane("inspector")
-
-    def do_tab(self) -> None:
-        """The inspector's next tab."""
-        self.query_one(Inspector).next_tab()
-
-    def do_tab_back(self) -> None:
-        """The inspector's tab before."""
-        self.query_one(Inspector).previous_tab()
-
     def do_follow(self) -> None:
         """Follow, or stop following."""
         self.view.follow_on(not self.view.follow)
         self.say("Following the newest." if self.view.follow else "Not following.")
-
-    def do_zoom(self) -> None:
-        """One pane on the whole screen, and back."""
-        self.zoomed = not self.zoomed
-        self.show_pane(self.pane)
 
     def do_slower(self) -> None:
         """The scripted model's next lower pace."""
@@ -364,7 +309,9 @@ class MainScreen(Screen[None]):
         self.host.push_screen(HelpDialog(self.view, self.session, self.pane))
 
     def do_back(self) -> None:
-        """Out of the zoom; in a narrow window, to the pane before."""
+        """Hide the notice; out of the zoom; in a narrow window, to the pane before."""
+        if self.query_one(Notice).hide():
+            return
         if self.zoomed:
             self.do_zoom()
         elif self.view.size == "narrow" and self.pane != "calls":
@@ -377,7 +324,7 @@ class MainScreen(Screen[None]):
         marked = self.get_selected_text()
         if marked:
             self.copy(marked)
-        elif actions.legal(actions.BY_ID["pause"], self.view, self.session):
+        elif self.session.ladder(node_of(self.view)).next == "pause":
             self.do(actions.BY_ID["pause"])
         else:
             self._quit()

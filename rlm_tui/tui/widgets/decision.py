@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
-from rlm_tui.tui import actions, words
-from rlm_tui.tui.actions import node_of
+from rlm_tui.tui import actions, ladder, words
+from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.text import clean, clock, cut, width
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
@@ -66,7 +67,12 @@ class DecisionBar(Lines):
 
     def _watch(self) -> None:
         held = self._view.held_here()
-        now = (held.id, held.point, held.since) if held is not None else None
+        now: tuple[str, str, float] | None = (held.id, held.point, held.since) if held is not None else None
+        if now is None and not self._session.read_only:
+            # A key that repeats must not climb to where something is destroyed.
+            node = node_of(self._view)
+            asked = self._session.ladder(node).asked
+            now = (node, asked, 0.0) if asked is not None else None
         if now == self._decided:
             return
         self._decided = now
@@ -76,6 +82,11 @@ class DecisionBar(Lines):
         self._view.grace = now is not None
         if now is not None:
             self._hollow = self.set_timer(self.grace, self.end_grace)
+
+    def begin_grace(self) -> None:
+        """Take no keys for the whole time once more."""
+        if self._hollow is not None:
+            self._hollow.reset()
 
     def end_grace(self) -> None:
         """From now on the keys are taken."""
@@ -117,10 +128,13 @@ def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tup
     held = view.held_here()
     if held is not None and not session.read_only:
         return _held(view, session, held, cells, said)
-    wants = None if session.read_only or view.run.end is not None else session.wants(node_of(view))
-    if wants is not None:
-        return _under_way(view, session, wants, cells, said)
-    return _past(view, cells)
+    if not session.read_only and view.run.end is None:
+        node = node_of(view)
+        if session.ladder(node).asked is not None:
+            return _stopping(view, session, node, cells, said)
+        if (wants := session.wants(node)) is not None:
+            return _under_way(view, session, wants, cells, said)
+    return _past(view, session, cells)
 
 
 def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
@@ -141,7 +155,7 @@ def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -
         sentence = said or words.sentence(view.run, held, view.glyphs.human)
         lines.append(_row(view, sentence, "ink" if said else "ink-2", cells))
     targets: list[Target] = []
-    pairs = [pair(view, action.id) for action in actions.bar(view, session)]
+    pairs = [pair(view, session, action.id) for action in actions.bar(view, session)]
     lines.append(_verbs(view, pairs, cells, len(lines), targets))
     return lines, targets
 
@@ -177,26 +191,53 @@ def _verbs(view: View, pairs: list[Pair], cells: int, y: int, targets: list[Targ
     return line.fill(cells)
 
 
+def _stopping(view: View, session: SessionLike, node: str, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+    """What is under way to stop a node, and what the next press does."""
+    rungs = session.ladder(node)
+    block = running_block(view, node)
+    asked = ladder.asked(rungs, f"block {block.j}" if block is not None else "its block")
+    again = ladder.again(rungs)
+    first = _live_edge(view).add(f"{view.glyphs.live} {asked}", "live bold")
+    if again and view.size != "narrow":
+        first.add(f" {view.glyphs.sent} ", "ink-3").add("p", "ink bold").add(f" again: {again}", "ink")
+    if view.size != "narrow":
+        return _barred(view, session, first, said or ladder.truth(rungs), "ink" if said else "ink-2", cells)
+    keys = _live_edge(view).add("p", "ink bold").add(f" again: {again}", "ink") if again else _live_edge(view)
+    if said:
+        first = _live_edge(view).add(said, "ink")
+    lines = [line.cut(cells, view.glyphs.ellipsis) for line in (first, keys)]
+    targets = [Target(1, 2, lines[1].width, "pause")] if again else []
+    return [Line(line.spans, "on-raised").fill(cells) for line in lines], targets
+
+
 def _under_way(view: View, session: SessionLike, wants: str, cells: int, said: str) -> tuple[list[Line], list[Target]]:
-    ground = "on-raised"
-    first = Line(ground=ground).add(view.glyphs.cursor, "live").add(" ")
-    first.add(f"{view.glyphs.live} {words.wish(wants)}", "live bold").add(" " * GAP)
+    first = _live_edge(view).add(f"{view.glyphs.live} {words.wish(wants)}", "live bold").add(" " * GAP)
     first.add(cut(view.label(node_of(view)), max(0, cells - first.width - 2), view.glyphs.ellipsis), "ink")
+    if view.size == "narrow" and said:
+        first = _live_edge(view).add(cut(said, cells - 4, view.glyphs.ellipsis), "ink")
+    return _barred(view, session, first, said or "It runs on until then. Nothing is lost.", "ink-2", cells)
+
+
+def _live_edge(view: View) -> Line:
+    return Line(ground="on-raised").add(view.glyphs.cursor, "live").add(" ")
+
+
+def _barred(
+    view: View, session: SessionLike, first: Line, sentence: str, ink: str, cells: int
+) -> tuple[list[Line], list[Target]]:
+    """A bar of what is under way: what it is, a sentence where there is room, the keys."""
     lines = [first.cut(cells, view.glyphs.ellipsis).fill(cells)]
     if view.size != "narrow":
-        lines.append(_row(view, said or "It runs on until then. Nothing is lost.", "ink-2", cells, ground, "live"))
-    elif said:
-        lines[0] = Line(ground=ground).add(view.glyphs.cursor, "live").add(" ")
-        lines[0].add(cut(said, cells - 4, view.glyphs.ellipsis), "ink").fill(cells)
-    last = Line(ground=ground).add(view.glyphs.cursor, "live").add(" " if view.size == "narrow" else "   ")
+        lines.append(_row(view, sentence, ink, cells, "on-raised", "live"))
+    last = _live_edge(view).add("" if view.size == "narrow" else "  ")
     targets: list[Target] = []
-    legal = [id for id in ("pause", "force_final") if actions.legal(actions.BY_ID[id], view, session)]
-    write(last, targets, len(lines), [pair(view, id) for id in legal], word="ink-2")
+    legal = [id for id in ("pause", "force_final") if actions.can(actions.BY_ID[id], view, session)]
+    write(last, targets, len(lines), [pair(view, session, id) for id in legal], word="ink-2")
     lines.append(last.fill(cells))
     return lines, targets
 
 
-def _past(view: View, cells: int) -> tuple[list[Line], list[Target]]:
+def _past(view: View, session: SessionLike, cells: int) -> tuple[list[Line], list[Target]]:
     node = view.run.nodes.get(view.node)
     here = view.iteration_of(view.item)
     if node is None or here is None or view.follow or node.status != "open" or here is node.iterations[-1]:
@@ -206,5 +247,5 @@ def _past(view: View, cells: int) -> tuple[list[Line], list[Target]]:
     line.add(" " * GAP)
     targets: list[Target] = []
     forward = (actions.BY_ID["iteration_forward"].key, "forward", "iteration_forward")
-    write(line, targets, 0, [forward, pair(view, "follow")], word="ink-2")
+    write(line, targets, 0, [forward, pair(view, session, "follow")], word="ink-2")
     return [line.cut(cells, view.glyphs.ellipsis).fill(cells)], targets

@@ -35,7 +35,7 @@ class Footer(Lines):
 
     def sync(self) -> None:
         """Repaint from the view."""
-        if self.is_mounted and self.content_size.width:
+        if self.is_mounted and self.display and self.content_size.width:
             self.show(*compose(self._view, self._session, self.content_size.width))
 
 
@@ -48,11 +48,11 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
         cells: The width.
     """
     narrow = view.size == "narrow"
-    fixed = [pair(view, id) for id in actions.ALWAYS if not (narrow and id == "quit")]
+    fixed = [pair(view, session, id) for id in actions.ALWAYS if not (narrow and id == "quit")]
     room = cells - 2 * MARGIN - _cells(fixed) - GAP
     left: list[Pair] = []
     for action in actions.footer(view, session):
-        item = pair(view, action.id)
+        item = pair(view, session, action.id)
         if _cells([*left, item]) > room:
             break
         left.append(item)
@@ -64,14 +64,14 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
     return [line.fill(cells)], targets
 
 
-def pair(view: View, id: str) -> Pair:
+def pair(view: View, session: SessionLike, id: str) -> Pair:
     """Key and label of an action as the footer writes them."""
     action = actions.BY_ID[id]
     if id == "pane" and view.size == "narrow":
         return "1-3", "pane", "pane"
     if id == "iteration_back":
         return "[ ]", "iteration", id
-    return action.key, action.name(view), id
+    return action.key, action.name(view, session), id
 
 
 def write(

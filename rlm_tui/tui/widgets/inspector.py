@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from rlm_tui.tui import text
+from rlm_tui.tui.glyphs import UNICODE, Glyphs
 from rlm_tui.tui.rows import pages
 from rlm_tui.tui.rows.layout import Layout
 from rlm_tui.tui.rows.line import Line
@@ -25,7 +26,18 @@ from rlm_tui.tui.widgets.paint import Painter
 
 
 class TextPane(ScrollView, can_focus=True):
-    """A long text that costs what is visible."""
+    """A long text that costs what is visible; where it has rows to stand on, a cursor moves over those."""
+
+    class Moved(Message):
+        """The cursor stands on another row.
+
+        Attributes:
+            name: What the row is of.
+        """
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+            super().__init__()
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -39,6 +51,9 @@ class TextPane(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: list[Line] = []
+        self.stops: dict[int, str] = {}
+        self.cursor: int | None = None
+        self.signs: Glyphs = UNICODE
         self._painter = Painter(self)
 
     @property
@@ -67,9 +82,40 @@ class TextPane(ScrollView, can_focus=True):
         if top is not None or old[window] != lines[window]:
             self.refresh()
 
+    def stand(self, stops: dict[int, str], name: str | None) -> str | None:
+        """Give the lines a cursor, or none.
+
+        Args:
+            stops: The lines that it can stand on, and what each is of.
+            name: What it is to stand on, if that is there.
+
+        Returns:
+            What it stands on.
+        """
+        at = next((y for y, its in stops.items() if its == name), next(iter(stops), None))
+        if (self.stops, self.cursor) != (stops, at):
+            self.stops, self.cursor = stops, at
+            self.refresh()
+        return stops.get(at) if at is not None else None
+
     def action_move(self, step: int) -> None:
-        """Scroll by so many lines, at once: nothing on the screen glides."""
-        self.scroll_relative(y=step, animate=False)
+        """Scroll by so many lines, at once: nothing on the screen glides. A cursor moves by as many rows."""
+        if self.cursor is None:
+            self.scroll_relative(y=step, animate=False)
+            return
+        places = list(self.stops)
+        at = min(max(places.index(self.cursor) + step, 0), len(places) - 1)
+        self._go(places[at], edge=at == 0)
+
+    def _go(self, y: int, *, edge: bool = False) -> None:
+        self.cursor = y
+        top, rows = self.scroll_offset.y, self.scrollable_content_region.height
+        if y < top or edge:
+            self.scroll_to(y=0 if edge else y, animate=False, force=True, immediate=True)
+        elif y >= top + rows:
+            self.scroll_to(y=y - rows + 1, animate=False, force=True, immediate=True)
+        self.refresh()
+        self.post_message(self.Moved(self.stops[y]))
 
     def action_turn(self, step: int) -> None:
         """Scroll by the height of the pane."""
@@ -77,13 +123,39 @@ class TextPane(ScrollView, can_focus=True):
 
     def action_edge(self, step: int) -> None:
         """Scroll to the top or to the end."""
+        if self.cursor is not None:
+            self.action_move(step * len(self.stops))
+            return
         self.scroll_to(y=0 if step < 0 else len(self.lines), animate=False)
 
     def render_line(self, y: int) -> Strip:
         """One line, for Textual."""
         y += self.scroll_offset.y
         line = self.lines[y] if 0 <= y < len(self.lines) else Line()
+        if y == self.cursor:
+            line = self._under_cursor(line)
         return self._selected(self._painter.paint(line, self.cells), line, y).apply_offsets(0, y)
+
+    def _under_cursor(self, line: Line) -> Line:
+        """A line with the cursor in its first cell."""
+        (first, words), *rest = line.spans or [(" ", "ink")]
+        sign = self.signs.cursor if self.has_focus else self.signs.cursor_blurred
+        spans = [(sign, "ink" if self.has_focus else "ink-3"), (first[1:], words), *rest]
+        return Line([span for span in spans if span[0]], "on-cursor" if self.has_focus else "on-raised")
+
+    def on_focus(self) -> None:
+        """The cursor is drawn differently where keys go."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor is drawn differently where keys go."""
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the row under the mouse."""
+        y = event.y + self.scroll_offset.y
+        if y in self.stops:
+            self._go(y)
 
     def _selected(self, strip: Strip, line: Line, y: int) -> Strip:
         """The strip with what the mouse selected turned over."""
@@ -203,6 +275,11 @@ class Inspector(Widget):
         self._choose(event.tab)
         self.body.focus()
 
+    def on_text_pane_moved(self, event: TextPane.Moved) -> None:
+        """Another variable is under the cursor."""
+        event.stop()
+        self.view.variable = event.name
+
     def _choose(self, tab: int) -> None:
         self.view.tab = tab
         self.sync()
@@ -227,3 +304,5 @@ class Inspector(Widget):
             top = end
         self._about = about
         self.body.show(page.lines, top)
+        self.body.signs = self.view.glyphs
+        self.view.variable = self.body.stand(page.stops, self.view.variable)

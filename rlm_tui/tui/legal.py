@@ -1,0 +1,198 @@
+"""When an action can be done, and where: each answers None, or why not, in words for the person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_tui.journal import address
+from rlm_tui.tui.rows.pages import COUNT, VARIABLES
+from rlm_tui.tui.rows.status import running_block
+from rlm_tui.tui.view import View
+from rlm_tui.tui.words import ends_here, is_edited
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import SessionLike
+
+READ_ONLY = "This run is read-only: it can be looked at, not changed."
+
+
+def node_of(view: View) -> str:
+    """The RLM node that a verb acts on: the one that waits for the held value, else the one in view."""
+    held = view.held_here()
+    if held is not None:
+        return held.node
+    node = view.node
+    return node if node in view.run.nodes else address.node_of(address.parent(node))
+
+
+def always(view: View, session: SessionLike) -> str | None:
+    """At any time."""
+    return None
+
+
+def live(view: View, session: SessionLike) -> str | None:
+    """While the node in view goes on."""
+    if session.read_only:
+        return READ_ONLY
+    if view.run.end is not None:
+        return "The run has ended."
+    node = view.run.nodes.get(node_of(view))
+    if node is None:
+        return "Nothing has begun yet."
+    return None if node.status == "open" else "This node has ended. u goes to its parent."
+
+
+def at_hold(view: View, session: SessionLike) -> str | None:
+    """While something is held in the node in view."""
+    why = live(view, session) if view.held_here() is None else None
+    if why is not None:
+        return why
+    if session.read_only:
+        return READ_ONLY
+    if view.held_here() is not None:
+        return None
+    if view.run.held:
+        return "Nothing is held in this node. h goes to what is held."
+    return "Nothing is held. s or p stops this node at its next pause point."
+
+
+def idle(view: View, session: SessionLike) -> str | None:
+    """While the node goes on, its end is not what is held, and nothing is under way."""
+    if why := live(view, session):
+        return why
+    held = view.held_here()
+    if held is not None and ends_here(view.run, held):
+        other = "r tries again" if held.point == "error" else "e raises the limit"
+        return f"That would end this node. {other}, a lets it end."
+    wants = session.wants(node_of(view))
+    return None if wants is None else f"Already under way: {wants}."
+
+
+def into(view: View, session: SessionLike) -> str | None:
+    """Where there is a call to go into."""
+    held = view.held_here()
+    if why := at_hold(view, session):
+        return why
+    if held is not None and held.point in ("block", "call"):
+        return None
+    return "There is no call to go into here. s steps, n goes to the next block."
+
+
+def pause(view: View, session: SessionLike) -> str | None:
+    """While there is something to stop, or something harder to stop it with."""
+    if why := live(view, session):
+        return why
+    held, ladder = view.held_here(), session.ladder(node_of(view))
+    if ladder.next is not None:
+        return None
+    if held is not None:
+        return "It is held already."
+    if ladder.asked == "kill":
+        return "Its REPL is being killed: there is nothing harder."
+    if ladder.asked is not None:
+        return "It is pausing already: it stops at the next pause point."
+    return "There is nothing here to stop."
+
+
+def release_all(view: View, session: SessionLike) -> str | None:
+    """While anything is held."""
+    if session.read_only:
+        return READ_ONLY
+    return None if view.run.held else "Nothing is held."
+
+
+def edit(view: View, session: SessionLike) -> str | None:
+    """While there is something in hand that can be changed."""
+    if why := at_hold(view, session):
+        return why if view.held_here() or not why.startswith("Nothing is held.") else _NOT_HELD
+    held = view.held_here()
+    if held is not None and held.point == "line":
+        return "Nothing can be changed inside a running block. ! evaluates in it."
+    return None if held is not None else _NOT_HELD
+
+
+_NOT_HELD = "Only what is held can be edited. s or p stops this node at its next pause point."
+
+
+def revert(view: View, session: SessionLike) -> str | None:
+    """While what is held was changed."""
+    held = view.held_here()
+    if why := at_hold(view, session):
+        return why
+    return None if held is not None and is_edited(view.run, held) else "Nothing here has been changed."
+
+
+def skip(view: View, session: SessionLike) -> str | None:
+    """At a block that has not run."""
+    held = view.held_here()
+    if why := at_hold(view, session):
+        return why
+    return None if held is not None and held.point == "block" else "Only a block that is held can be skipped."
+
+
+def retry(view: View, session: SessionLike) -> str | None:
+    """At something that failed."""
+    held = view.held_here()
+    if why := at_hold(view, session):
+        return why
+    return None if held is not None and held.point == "error" else "Only what failed can be tried again."
+
+
+def next_held(view: View, session: SessionLike) -> str | None:
+    """While something else is held."""
+    if not view.run.held:
+        return "Nothing is held."
+    held = view.held_here()
+    return "Nothing else is held." if held is not None and len(view.run.held) == 1 else None
+
+
+def copy(view: View, session: SessionLike) -> str | None:
+    """Once there is a run."""
+    return None if view.run.root is not None else "There is nothing to copy yet."
+
+
+def paced(view: View, session: SessionLike) -> str | None:
+    """With a scripted model."""
+    return live(view, session) or (None if session.paced else "Only a scripted model has a pace.")
+
+
+def parent(view: View, session: SessionLike) -> str | None:
+    """In a child."""
+    return "This is the root." if view.parent_node() is None else None
+
+
+def child(view: View, session: SessionLike) -> str | None:
+    """Where calls were made."""
+    return "It has made no calls." if view.child_node() is None else None
+
+
+def back(view: View, session: SessionLike) -> str | None:
+    """After the first iteration."""
+    return "There is no iteration before this." if view.iteration_back() is None else None
+
+
+def forward(view: View, session: SessionLike) -> str | None:
+    """Before the last iteration."""
+    return "There is no iteration after this." if view.iteration_forward() is None else None
+
+
+def evaluate(view: View, session: SessionLike) -> str | None:
+    """While a node is held and no code of it runs."""
+    if why := at_hold(view, session):
+        return why if view.held_here() or not why.startswith("Nothing is held.") else _NOT_STANDING
+    held = view.held_here()
+    if held is not None and held.point != "line" and running_block(view, held.node) is not None:
+        return (
+            "A block of this node runs and waits for this: nothing can be evaluated until it is stopped or has ended."
+        )
+    return None
+
+
+_NOT_STANDING = "Code can be evaluated only while a node is held. p stops this one at its next pause point."
+
+
+def open_value(view: View, session: SessionLike) -> str | None:
+    """With the cursor on a variable."""
+    if view.tab % COUNT != VARIABLES:
+        return "A value is opened in the tab Variables."
+    return None if view.variable is not None else "There is no variable to open."

@@ -1,0 +1,97 @@
+"""What an action is called here and now, where that depends on what is held or selected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rlm_tui.tui.copied import copies_output
+from rlm_tui.tui.legal import node_of
+from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.words import failed, is_edited, release_word
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import Rung, SessionLike
+
+AGAIN = {"aborted": "run again", "died": "run again", "diverged": "rebuild again"}
+"""What trying again is called, by what failed."""
+
+
+def release(view: View, session: SessionLike) -> str:
+    """What handing on does here."""
+    held = view.held_here()
+    return release_word(view.run, held) if held is not None else "release"
+
+
+def retry(view: View, session: SessionLike) -> str:
+    """What trying again does here."""
+    held = view.held_here()
+    word = AGAIN.get(failed(held), "retry") if held is not None else "retry"
+    return f"{word} edited" if held is not None and held.point == "error" and is_edited(view.run, held) else word
+
+
+def edit(view: View, session: SessionLike) -> str:
+    """What changing is called here."""
+    held = view.held_here()
+    return "raise" if held is not None and held.point == "limit" else "edit"
+
+
+def copy(view: View, session: SessionLike) -> str:
+    """What would be copied."""
+    if copies_output(view):
+        return "copy output"
+    item = view.item or ""
+    if item.endswith(ANSWER):
+        return "copy answer" if getattr(view.shown, "value", None) is not None else "copy"
+    if item.endswith(OBS):
+        return "copy observation"
+    if item in view.run.blocks:
+        return "copy code"
+    return "copy reply" if item in view.run.iterations else "copy"
+
+
+def follow(view: View, session: SessionLike) -> str:
+    """On or off."""
+    return "stop following" if view.follow else "follow"
+
+
+def release_all(view: View, session: SessionLike) -> str:
+    """With how many there are."""
+    return f"release all {len(view.run.held)}" if len(view.run.held) > 1 else "release all"
+
+
+def next_point(view: View, session: SessionLike) -> str:
+    """The next line, in a block that stands."""
+    held = view.held_here()
+    return "next line" if held is not None and held.point == "line" else "next"
+
+
+def step(view: View, session: SessionLike) -> str:
+    """The next line, in a block that stands."""
+    held = view.held_here()
+    return "next line" if held is not None and held.point == "line" else "step"
+
+
+PAUSE: dict[Rung, str] = {"pause": "pause", "break": "break in", "abort": "abort", "kill": "kill"}
+"""What the key that stops is called, by what its next press does."""
+
+_PRESS: dict[Rung, str] = {
+    "pause": "Hold this node at its next pause point.",
+    "break": "Stop its block where it is; nothing is lost, and it can go on.",
+    "abort": "End its block for good; the variables it has set so far are kept.",
+    "kill": "Kill its REPL, and rebuild it to before this block.",
+}
+
+
+def pause(view: View, session: SessionLike) -> str:
+    """What the next press does."""
+    return PAUSE[session.ladder(node_of(view)).next or "pause"]
+
+
+def what_pause_does(view: View, session: SessionLike) -> str:
+    """What the next press does, in a sentence."""
+    return _PRESS[session.ladder(node_of(view)).next or "pause"]
+
+
+def pause_destroys(view: View, session: SessionLike) -> bool:
+    """Whether the next press ends something that cannot be had back."""
+    return session.ladder(node_of(view)).next in ("abort", "kill")
