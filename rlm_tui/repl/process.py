@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from rlm_tui.repl import messages, protocol
 from rlm_tui.repl.asks import Asking
 from rlm_tui.repl.breakin import BreakIn
-from rlm_tui.repl.launch import Worker
+from rlm_tui.repl.launch import Spawned, Worker
 from rlm_tui.repl.link import END_S, Link
 from rlm_tui.repl.results import (
     AnswerDict,
@@ -104,7 +104,7 @@ class Repl(Asking):
             OSError: If the process cannot be started.
             ReplDied: If it ended, or was not ready in time.
         """
-        repl = cls(Worker(config) if source is None else await source.worker(config))
+        repl = cls(Spawned(config) if source is None else await source.worker(config))
         try:
             await repl._link.connect()
             repl._link.send(

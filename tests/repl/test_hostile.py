@@ -10,7 +10,13 @@ import pytest
 
 from tests.repl.desk import DEADLINE_S, Desk
 
-OPEN_DESCRIPTORS = "import os\nfds = [int(n) for n in os.listdir('/proc/self/fd') if int(n) > 2]\n"
+OPEN_DESCRIPTORS = """
+import os
+fds = []
+for n in range(3, 256):
+    try: fds.append(os.fstat(n) and n)
+    except OSError: pass
+"""
 
 
 @pytest.mark.parametrize(
@@ -220,14 +226,18 @@ def test_many_forks_are_gone_at_the_end(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
-def test_async_and_subprocesses_work(desk: Desk) -> None:
+def test_async_works(desk: Desk) -> None:
     code = "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x\n"
     assert (
         desk.run(code + "async def main(): return await asyncio.gather(f(1), f(2))\nasyncio.run(main())").value
         == "[1, 2]"
     )
-    result = desk.run("import subprocess\nsubprocess.run(['echo', 'hi']).returncode")
-    assert (result.value, result.raw) == ("0", "hi\n")
+
+
+def test_subprocesses_work_unconfined(tmp_path: Path) -> None:
+    with Desk(tmp_path, confine="off") as desk:
+        result = desk.run("import subprocess\nsubprocess.run(['echo', 'hi']).returncode")
+        assert (result.value, result.raw) == ("0", "hi\n")
 
 
 def test_large_source(desk: Desk) -> None:
