@@ -39,8 +39,14 @@ LEGAL: dict[Point, tuple[EditField, ...]] = {
 _OF_A_LEAF, _OF_A_NODE = "prompt", "messages"
 """How the words of a failed request are changed; neither for the other."""
 
-_DIED: tuple[EditField, ...] = ("code",)
-"""At the error of a block whose REPL died."""
+_OF_A_BLOCK: dict[str, tuple[EditField, ...]] = {"died": ("code",), "aborted": ("code",), "diverged": ()}
+"""At the error of a block, by its kind: it ended with its REPL, or by a person; or the blocks before it differ."""
+
+_NOTHING = {
+    "line": "In a block that stands nothing can be changed; evaluate code in it, or abort it and change its code then.",
+    "error": "Nothing can be changed here; release goes on with the REPL as it is now, retry makes it anew once more.",
+}
+"""What can be done instead, where nothing can be changed."""
 
 POINT_NAMES: dict[Point, str] = {
     "llm": "a model request",
@@ -125,8 +131,8 @@ def fields(point: Point, id: str, value: GateValue) -> tuple[EditField, ...]:
     """What a person may change of a held value."""
     if not isinstance(value, Failure):
         return LEGAL[point]
-    if value.error.kind == "died":
-        return _DIED
+    if value.error.kind in _OF_A_BLOCK:
+        return _OF_A_BLOCK[value.error.kind]
     other = _OF_A_NODE if address.is_node(id) else _OF_A_LEAF
     return tuple(field for field in LEGAL["error"] if field != other)
 
@@ -142,6 +148,8 @@ def illegal(point: Point, id: str, value: GateValue, field: str, new: Any) -> st
         new: What it is to be.
     """
     allowed = fields(point, id, value)
+    if not allowed:
+        return _NOTHING[point]
     if field not in allowed:
         can = " or ".join(allowed)
         return f"At {POINT_NAMES[point]}, {field} can't be changed; {can} can."

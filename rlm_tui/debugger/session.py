@@ -7,7 +7,9 @@ from concurrent import futures
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rlm_tui.debugger.asking import Asking
 from rlm_tui.debugger.gates import HoldingGates
+from rlm_tui.debugger.ladder import Stops
 from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, SessionLike, WishKind
 from rlm_tui.debugger.verbs import Verbs
 from rlm_tui.engine.run import EngineRun
@@ -52,16 +54,18 @@ class Session:
         pace: Pace | None = None,
     ) -> None:
         self.scenario = scenario
+        self._faults: list[str] = []
         self.gates = HoldingGates(journal, hold_first=hold)
         self.journal = journal
         self.engine = engine(self.gates)
         self.gates.waiting = self.engine.shared.held
-        self._verbs = Verbs(self.engine, self.gates)
+        asking = Asking(self.engine, self.gates)
+        self._stops = Stops(self.engine, self.gates, asking, self._faults.append)
+        self._verbs = Verbs(self.engine, self.gates, asking, self._stops)
         self._pace = pace
         self._thread: EngineThread | None = None
         self._main: Future[NodeEnd] | None = None
         self._killing = False
-        self._faults: list[str] = []
 
     @property
     def notices(self) -> list[str]:
@@ -129,23 +133,23 @@ class Session:
 
     def ladder(self, node: str) -> Ladder:
         """How far a node was asked to stop, and what `harder` would do next. From any thread."""
-        return self._verbs.ladder(node)
+        return self._stops.ladder(node)
 
     def harder(self, node: str) -> Future[Refusal]:
-        """Stop a node, one rung harder than it was asked to so far."""
-        return self._do(lambda: self._verbs.pause(node))
+        """Stop a node, one rung harder than it was asked to so far: pause, break in, abort, kill."""
+        return self._submit(self._verbs.harder(node))
 
     def evaluate(self, node: str, code: str) -> Future[Refusal]:
-        """Run code in a held node's REPL; recorded, because it may change it."""
-        return self._do(lambda: "Nothing can be evaluated here.")
+        """Run code in a held node's REPL, in the frame that stands if one does; done when the code is."""
+        return self._submit(self._verbs.evaluate(node, code))
 
     def look(self, node: str, expression: str) -> Future[Looked | str]:
-        """Evaluate in a copy of a held node's REPL that is thrown away."""
-        return self._do(lambda: "Nothing can be evaluated here.")
+        """Evaluate in a copy of a held node's REPL that is thrown away; a text is why that can't be done."""
+        return self._submit(self._verbs.look(node, expression))
 
     def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
-        """A part of one variable, without running any of the model's code."""
-        return self._do(lambda: "Only the brief of a variable is known here.")
+        """A part of one variable, without running any of the model's code; a text is why it can't be had."""
+        return self._submit(self._verbs.page(node, name, start, count))
 
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held.
@@ -227,7 +231,7 @@ class Session:
 
     # In the engine's thread ---------------------------------------------------------------------------------------
 
-    def _do(self, act: Callable[[], Refusal]) -> Future[Any]:
+    def _do(self, act: Callable[[], Refusal]) -> Future[Refusal]:
         async def once() -> Refusal:
             return act()
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlm_tui.debugger import edits
+from rlm_tui.debugger.asking import Asking
 from rlm_tui.debugger.gates import HoldingGates, InHand, Wish
-from rlm_tui.debugger.likeness import Ladder, Refusal, WishKind
+from rlm_tui.debugger.ladder import Stops
+from rlm_tui.debugger.likeness import Looked, Page, Refusal, WishKind
 from rlm_tui.engine.ending import Forced
-from rlm_tui.engine.gate import Failure, apply_edit
+from rlm_tui.engine.gate import Ask, Failure, apply_edit
 from rlm_tui.engine.node import Node
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal.events import Edit, Message, NodeEnd
@@ -21,6 +23,7 @@ ENDED = "This node has ended."
 RUN_ENDED = "The run has ended."
 NOT_HELD = "Nothing is held here."
 CONSUMED = "It is not held any more; what was handed on can't be taken back."
+UNRECORDED = "Calls that the first run did not make are let go one by one: they are asked live."
 ENDING = "This node is ending already."
 
 READ_S = 5.0
@@ -34,10 +37,14 @@ class Verbs:
     Args:
         engine: The run.
         gates: What holds it.
+        asking: What people evaluate in it.
+        stops: How hard its nodes were asked to stop.
     """
 
     engine: EngineRun
     gates: HoldingGates
+    asking: Asking
+    stops: Stops
     _forced: set[str] = field(default_factory=set[str])
 
     # Going on -----------------------------------------------------------------------------------------------------
@@ -46,13 +53,14 @@ class Verbs:
         """Ask for the next stop of a node, or of a sub-call that has not come back; what it holds goes on."""
         hand = self.gates.newest(id)
         owner = hand.node if hand is not None else id
-        if (why := self._at_rest(owner)) is not None:
+        if (why := self._at_rest(owner) or self._kept(hand)) is not None:
             return why
         under_way = self.gates.wants(owner) if hand is None else None
         if under_way is not None and (kind != "pause" or under_way == "pause"):
             return f"{under_way.capitalize()} is under way here already."
         self.gates.wishes[owner] = Wish(kind)
         if hand is not None:
+            self.stops.take_back(owner)
             self.gates.release(hand, kind)
         return None
 
@@ -61,13 +69,18 @@ class Verbs:
         hand = self.gates.newest(id)
         if hand is None:
             return "Only what is held can be stepped into."
+        if (why := self._kept(hand)) is not None:
+            return why
         if hand.point == "block":
             self.gates.wishes[hand.node] = Wish("into", hand.id)
         elif hand.point == "call":
             self.gates.wishes.pop(hand.node, None)
             self.gates.wishes[hand.id] = Wish("into")
+        elif hand.point == "line":
+            return "A block that stands is stepped by line: step also stops at its sub-calls, next does not."
         else:
             return "There is nothing inside here; a block and a sub-call can be stepped into."
+        self.stops.take_back(hand.node)
         self.gates.release(hand, "into")
         return None
 
@@ -76,19 +89,31 @@ class Verbs:
         hand = self.gates.newest(id)
         if hand is None:
             return NOT_HELD
-        self._hand_on(hand, "release")
-        return None
+        if (why := self._kept(hand)) is None:
+            self._hand_on(hand, "release")
+        return why
 
     def release_all(self) -> Refusal:
         """Hand on everything that is held, and take back every wish."""
         asked = self.gates.stopping or self.gates.wishes
         self.gates.stop_all(False)
         self.gates.wishes = {}
-        if not self.gates.held:
+        held = list(self.gates.held.values())
+        if not held:
             return None if asked else NOT_HELD
-        for hand in list(self.gates.held.values()):
-            self.gates.release(hand, "release")
-        return None
+        staying = [why for hand in held if (why := self._stays(hand)) is not None]
+        for hand in held:
+            if self._stays(hand) is None:
+                self._hand_on(hand, "release")
+        return staying[0] if len(staying) == len(held) else None
+
+    def _stays(self, hand: InHand) -> Refusal:
+        """Why a value is not let go with all others."""
+        match hand.value:
+            case Ask(unrecorded=True, supplied=None, killed=False):
+                return UNRECORDED
+            case _:
+                return self._kept(hand)
 
     def pause(self, node: str | None) -> Refusal:
         """Hold a node, or each node once, at its next pause point."""
@@ -99,13 +124,29 @@ class Verbs:
         self.gates.stop_all(True)
         return None
 
-    def ladder(self, node: str) -> Ladder:
-        """How far a node was asked to stop. From any thread."""
-        if self.gates.wants(node) == "pause":
-            return Ladder("pause", 0.0)
-        folded = self.engine.shared.run.nodes.get(node)
-        stops = folded is not None and folded.status == "open" and folded.held is None
-        return Ladder(next="pause" if stops else None)
+    async def harder(self, id: str) -> Refusal:
+        """Stop a node one rung harder than it was asked to so far."""
+        owner = self._owner(id)
+        if (why := self._at_rest(owner)) is not None:
+            return why
+        return self.wish(owner, "pause") if self.stops.ladder(owner).next == "pause" else await self.stops.harder(owner)
+
+    # Asking of its REPL -------------------------------------------------------------------------------------------
+
+    async def evaluate(self, id: str, code: str) -> Refusal:
+        """Run code in a held node's REPL; recorded, because it may change it."""
+        owner = self._owner(id)
+        return self._at_rest(owner) or await self.asking.evaluate(owner, code)
+
+    async def look(self, id: str, expression: str) -> Looked | str:
+        """Evaluate in a copy of a held node's REPL."""
+        owner = self._owner(id)
+        return self._at_rest(owner) or await self.asking.look(owner, expression)
+
+    async def page(self, id: str, name: str, start: int, count: int) -> Page | str:
+        """A part of a variable, without running any of the model's code."""
+        owner = self._owner(id)
+        return self._at_rest(owner) or await self.asking.page(owner, name, start, count)
 
     # Changing what is held ----------------------------------------------------------------------------------------
 
@@ -141,8 +182,8 @@ class Verbs:
 
     def skip(self, id: str) -> Refusal:
         """Do not run the held block."""
-        refusal = self.edit(id, "skip", {"say": False})
         hand = self.gates.newest(id)
+        refusal = self._kept(hand) or self.edit(id, "skip", {"say": False})
         if refusal is None and hand is not None:
             self._hand_on(hand, "skip")
         return refusal
@@ -152,6 +193,8 @@ class Verbs:
         hand = self.gates.newest(id)
         if hand is None or not isinstance(hand.value, Failure):
             return "Only an error can be tried again."
+        if (why := self._kept(hand)) is not None:
+            return why
         if hand.value.action == "supply":
             return "An answer was given here: release hands it on, revert takes it back."
         hand.value = Failure(hand.value.error, hand.value.attempt, "retry")
@@ -227,8 +270,17 @@ class Verbs:
 
     # What they share ----------------------------------------------------------------------------------------------
 
+    def _owner(self, id: str) -> str:
+        """The node that is meant: an address of one, or of what is held of it."""
+        hand = self.gates.held.get(id)
+        return id if hand is None or id in self.engine.nodes else hand.node
+
+    def _kept(self, hand: InHand | None) -> Refusal:
+        return None if hand is None else self.asking.keeps(hand)
+
     def _hand_on(self, hand: InHand, verb: str) -> None:
         self.gates.wishes.pop(hand.node, None)
+        self.stops.take_back(hand.node)
         self.gates.release(hand, verb)
 
     def _over(self) -> bool:

@@ -13,6 +13,7 @@ from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import in_use, read
 from tests.debugger.processes import workers
 from tests.debugger.small import QUESTION, Table, code, do, events, small
+from tests.debugger.standing import broken
 from tests.debugger.test_forcing import bottom_up
 from tests.runs import Watched, done, refused, running
 
@@ -52,12 +53,33 @@ def in_a_family(run: Watched) -> None:
     run.until(lambda fold: any(node.state == "sampling" for node in fold.nodes.values()), "a request")
 
 
+def standing(run: Watched) -> None:
+    printed(run, 1)
+    broken(run)
+
+
+def aborting(run: Watched) -> None:
+    standing(run)
+    done(run.session.harder("root"))
+    run.until(lambda fold: not fold.held, "the abort")
+
+
+def evaluating(run: Watched) -> None:
+    held = run.held("llm")
+    run.session.evaluate("root", 'print("on", flush=True)\nwhile True: pass')
+    run.until(lambda _: any(e.ev == "chunk" and e.id == f"{held.id}+e1" for e in run.events), "its output")
+
+
 SITUATIONS: dict[str, tuple[Table, Callable[[Watched], None]]] = {
     "held": ({QUESTION: [LOOP]}, at_hold),
     "loop": ({QUESTION: [LOOP]}, in_a_loop),
     "resisting": ({QUESTION: [RESISTS]}, in_a_loop),
     "sampling": ({QUESTION: [NEVER]}, in_a_request),
     "family": (FAMILY, in_a_family),
+    "standing": ({QUESTION: [LOOP]}, standing),
+    "standing, resisting": ({QUESTION: [RESISTS]}, standing),
+    "aborting": ({QUESTION: [RESISTS]}, aborting),
+    "evaluating": ({QUESTION: [LOOP]}, evaluating),
 }
 
 
@@ -66,7 +88,7 @@ SITUATIONS: dict[str, tuple[Table, Callable[[Watched], None]]] = {
 def test_a_run_ends_with_nothing_left_running(situation: str, how: str, tmp_path: Path) -> None:
     table, reach = SITUATIONS[situation]
     before = workers()
-    with small(table, hold=situation == "held", runs=tmp_path) as run:
+    with small(table, hold=situation in ("held", "evaluating"), runs=tmp_path) as run:
         reach(run)
         path = run.session.journal.path
         assert path is not None and in_use(path)
@@ -166,4 +188,17 @@ def test_multi_hop_closed_at_once_leaves_nothing() -> None:
     with running("multi-hop") as run:
         run.until(lambda fold: len(fold.nodes) >= 4, "the batch")
         run.session.close(5.0)
+        assert workers() <= before
+
+
+def test_an_answer_is_forced_while_a_block_stands() -> None:
+    before = workers()
+    table: Table = {QUESTION: [code('kept = "mine"'), LOOP]}
+    for answer in ({"text": "mine"}, {"var": "kept"}):
+        with small(table) as run:
+            standing(run)
+            done(run.session.force_final("root", **answer))
+            run.ended()
+            assert run.run.root is not None and (run.run.root.value, run.run.root.via) == ("mine", "forced")
+            assert not run.run.held and run.session.ladder("root").next is None
         assert workers() <= before

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rlm_tui.debugger.likeness import Ladder
 from rlm_tui.debugger.reading import READ_ONLY, ReadOnlySession
 from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import Event
@@ -56,9 +57,12 @@ def test_an_ended_run_is_read_whole_with_its_long_texts(ended: Path) -> None:
 
 def test_every_verb_is_refused_with_one_sentence(ended: Path) -> None:
     session = ReadOnlySession(ended)
-    for verb in ("step", "next", "into", "release", "pause", "revert", "skip", "retry", "force_final"):
+    for verb in ("step", "next", "into", "release", "pause", "revert", "skip", "retry", "force_final", "harder"):
         assert refused(getattr(session, verb)("root")) == READ_ONLY
     assert refused(session.edit("root/i1", "reply", "x")) == READ_ONLY
+    assert refused(session.evaluate("root", "1")) == refused(session.look("root", "1")) == READ_ONLY
+    assert refused(session.page("root", "x", 0, 1)) == READ_ONLY
+    assert session.ladder("root") == Ladder()
     assert refused(session.release_all()) == READ_ONLY
     assert not session.paced
     before = (ended / "journal.jsonl").read_bytes()
