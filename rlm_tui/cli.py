@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     runs = commands.add_parser("runs", help="list the runs")
     runs.add_argument("--most", type=int, default=30, metavar="N", help="rows at the most (default: 30)")
     _settings(runs, config.PLACES)
+
+    doctor = commands.add_parser("doctor", help="say what this machine has for a run, and what it lacks")
+    doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _settings(doctor, (*config.CONFINEMENT, *config.PLACES, config.ALL["ascii"]))
     return top
 
 
@@ -84,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; the process's when None.
 
     Returns:
-        The exit code: 0 an answer, 1 the run ended without one, 2 bad usage, 3 because of its model, 130 interrupted.
+        The exit code: 0 an answer, 1 the run ended without one (or, of ``doctor``, none could start), 2 bad usage,
+        3 because of its model, 130 interrupted.
     """
     try:
         args = parser().parse_args(argv)
@@ -116,6 +121,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     from rlm_tui import commands
 
     flags = {name: getattr(args, name, None) for name in config.ALL}
+    if args.command == "doctor":
+        return commands.doctor(args, flags)
     found = config.settings(flags)
     acts = {"demo": commands.demo, "run": commands.run, "open": commands.open_run, "runs": commands.runs}
     return acts[args.command](args, found)

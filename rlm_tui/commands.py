@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import Context, read_context, read_text
-from rlm_tui.usage import ANSWERED, BAD_USAGE, INSTEAD_OF_BWRAP, INTERRUPTED, MODEL, UsageError, printable
+from rlm_tui.usage import ANSWERED, BAD_USAGE, INSTEAD_OF_BWRAP, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.reading import ReadOnlySession
@@ -214,6 +216,20 @@ def runs(args: argparse.Namespace, found: Settings) -> int:
     if len(paths) > args.most:
         print(f"{len(paths) - args.most:,} more: --most N", file=sys.stderr)
     return ANSWERED
+
+
+def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
+    """Say what this machine has for a run, and what it lacks."""
+    from rlm_tui.doctor import examine
+    from rlm_tui.tui.glyphs import glyphs
+
+    report = examine(flags, sys.stdout)
+    if args.json:
+        print(json.dumps(report.object()))
+    else:
+        width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+        print(report.text(glyphs(_ascii(report.settings)), width))
+    return ANSWERED if report.ready else NO_ANSWER
 
 
 # What they share --------------------------------------------------------------------------------------------------
