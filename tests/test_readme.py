@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -29,12 +30,35 @@ def test_the_two_first_commands_are_those_that_ci_runs() -> None:
     assert "README.md" in ci
 
 
-@pytest.mark.parametrize("line", [line for line in OURS if "--headless" in line or line.endswith(("--list", " runs"))])
+BWRAP = [line for line in OURS if "--confine bwrap" in line]
+QUIET = [
+    line
+    for line in OURS
+    if ("--headless" in line or line.endswith(("--list", " runs", " doctor"))) and line not in BWRAP
+]
+HELD = [line for line in OURS if line.startswith("rlm-tui demo") and "--hold" in line]
+REAL = [line for line in OURS if line.startswith("rlm-tui run ")]
+
+
+def test_no_command_is_left_out_here() -> None:
+    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, "rlm-tui open RUN"]) == sorted(OURS)
+
+
+@pytest.mark.parametrize("line", QUIET)
 def test_commands_without_a_screen_run(place: dict[str, str], line: str) -> None:
-    assert rlm(place, *shlex.split(line)[1:]).returncode == 0
+    done = rlm(place, *shlex.split(line)[1:])
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", [line for line in OURS if line.startswith("rlm-tui demo") and "--hold" in line])
+@pytest.mark.parametrize("line", BWRAP)
+def test_bubblewrap_runs_or_refuses_as_the_doctor_says(place: dict[str, str], line: str) -> None:
+    refusal = json.loads(rlm(place, "doctor", "--json").stdout)["checks"]["bwrap"]["refusal"]
+    done = rlm(place, *shlex.split(line)[1:])
+    assert done.returncode == (0 if refusal is None else 2), done.stderr
+    assert (refusal or "").rstrip(".") in done.stderr
+
+
+@pytest.mark.parametrize("line", HELD)
 def test_demos_with_a_screen_come_up(place: dict[str, str], line: str) -> None:
     with Terminal("-m", "rlm_tui.cli", *shlex.split(line)[1:], env=place) as terminal:
         terminal.until("held before a request")
@@ -48,7 +72,7 @@ def test_a_run_is_opened(place: dict[str, str]) -> None:
 
 
 @pytest.mark.xdist_group("litellm")
-@pytest.mark.parametrize("line", [line for line in OURS if line.startswith("rlm-tui run ")])
+@pytest.mark.parametrize("line", REAL)
 def test_runs_on_a_model_run(place: dict[str, str], tmp_path: Path, line: str) -> None:
     (tmp_path / "tickets.txt").write_text("#0001 refund promised\n")
     (tmp_path / "log.txt").write_text("nothing happened\n")
