@@ -217,6 +217,7 @@ class Bell:
             self.rung = True
             self._raise(BlockAborted)
         if self._outer[0] in self._meant:
+            self.rung = True
             self._raise(BlockAborted)
 
     def _raise(self, error: type[KeyboardInterrupt]) -> None:

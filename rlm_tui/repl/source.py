@@ -41,7 +41,8 @@ def run_source(block: str, code: str, namespace: dict[str, Any], local: Locals =
     last: Any = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     body = compile(tree, filename, "exec", dont_inherit=True)
     tail = compile(ast.Expression(last.value), filename, "eval", dont_inherit=True) if last else None
-    exec(body, namespace, local)
+    if tree.body:
+        exec(body, namespace, local)
     return eval(tail, namespace, local) if tail else None
 
 

@@ -59,7 +59,7 @@ class Stepper:
             return None
         if self._wish <= self._bell.over:
             self.disarm()
-        elif event == "line":
+        elif event == "line" and frame.f_lineno:
             self._bell.halt(frame, self._wish)
         return self._line
 
@@ -75,11 +75,11 @@ class Stand:
         runner.disarm = self._stepper.disarm
 
     def __call__(self, interrupted: FrameType | None, wish: int) -> bool:
-        """Stand until the host says otherwise. False when no block's code is on the stack: then at its next line."""
+        """Stand until the host says otherwise. False when the block is at no line of its code: then at the next."""
         self._stepper.disarm()
         frames = _block_frames(interrupted)
         if not frames:
-            self._stepper.arm(None, wish)
+            self._stepper.arm(interrupted, wish)
             return False
         started = perf_counter()
         self._parts.limit(False)
@@ -176,10 +176,13 @@ class Stand:
 
 
 def _block_frames(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames of blocks' code, outermost first, the innermost `FRAMES_CAP` of them."""
+    """Return the frames of blocks' code, outermost first, the innermost `FRAMES_CAP` of them.
+
+    One that is not yet at a line is left out.
+    """
     frames: list[FrameType] = []
     while frame is not None and len(frames) < FRAMES_CAP:
-        if block_of(frame.f_code) is not None:
+        if block_of(frame.f_code) is not None and frame.f_lineno:
             frames.append(frame)
         frame = frame.f_back
     return frames[::-1]
