@@ -262,12 +262,12 @@ ALL_BITS = 0xFFFFFFFF
 NEW_NAMESPACES = 0x7E020000
 CLONE_PARENT = 0x8000
 """Would make a copy the host's child, or the zygote's, instead of its maker's."""
-QUIET = ("chmod", "fchmod", "fchmodat", "fchmodat2", "futimesat", "utime", "utimensat", "utimes")
+QUIET = ("chmod", "fchmod", "fchmodat", "fchmodat2")
 """Landlock does not guard these, so they do nothing. They say that they did, as a FAT file system mounted `quiet` does:
 `shutil.copy` ends with one, and a refusal would make it fail after the copy."""
 TOUCHING_OTHERS = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
 """Their first argument is a process, 0 for the caller's own; any other would be somebody else's."""
-BY_RULE = {*QUIET, *TOUCHING_OTHERS, "clone", "clone3", "ioctl", "setpriority", "socket", "socketpair", "arch"}
+BY_RULE = {*QUIET, *TOUCHING_OTHERS, "arch", "clone", "clone3", "ioctl", "setpriority", "socket", "socketpair"}
 NETWORK = {"bind", "connect", "listen"}
 TO_PROCESS = ("kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill")
 OF_NARROW = {*TO_PROCESS, "fcntl", "pidfd_send_signal", "setpgid", "setsid", "tkill"}
@@ -285,7 +285,7 @@ def _calls(policy: dict[str, Any]) -> dict[str, int]:
 
 
 def _rules(calls: dict[str, int], network: bool) -> bytes:
-    refused = calls.keys() - BY_RULE - OF_NARROW - (NETWORK if network else set[str]())
+    refused = calls.keys() - BY_RULE - {"utimensat"} - OF_NARROW - (NETWORK if network else set[str]())
     rules = [
         _only_if(calls["clone"], (0, NEW_NAMESPACES | CLONE_PARENT, 0)),
         # The C library falls back to clone, whose flags a filter can read.
@@ -298,6 +298,8 @@ def _rules(calls: dict[str, int], network: bool) -> bytes:
         _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0)),
         *(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS),
         *(_on(calls[name], _ret(0)) for name in QUIET if name in calls),
+        # Times as well, unless it is the present that is asked for: `Path.touch` makes a file when this is refused.
+        _unless(calls["utimensat"], 2, 0, otherwise=_ret(0)),
         *(_on(calls[name], _ret(EPERM)) for name in sorted(refused)),
         _step(JUMP_AT_LEAST, NEWEST + 1, 0, 1) + _ret(ENOSYS),
     ]
@@ -350,9 +352,9 @@ def _only_if(number: int, *wanted: tuple[int, int, int]) -> bytes:
     return _on(number, body + _step(RETURN, ALLOW) + _ret(EPERM))
 
 
-def _unless(number: int, index: int, *values: int) -> bytes:
-    """Refuse a call if the argument is one of the values. Otherwise allow it."""
+def _unless(number: int, index: int, *values: int, otherwise: bytes = _step(RETURN, ALLOW)) -> bytes:
+    """Refuse a call if the argument is one of the values."""
     body = _argument(index)
     for left, value in zip(range(len(values), 0, -1), values, strict=True):
         body += _step(JUMP_EQUAL, value, left, 0)
-    return _on(number, body + _step(RETURN, ALLOW) + _ret(EPERM))
+    return _on(number, body + otherwise + _ret(EPERM))
