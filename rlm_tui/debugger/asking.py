@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from rlm_tui.debugger.gates import HoldingGates, InHand
 from rlm_tui.debugger.likeness import Looked, Page, Refusal
+from rlm_tui.engine.gate import Failure
+from rlm_tui.engine.hands import BUSY, NOT_HELD, RUNS
 from rlm_tui.engine.node import Node
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
@@ -14,9 +16,7 @@ from rlm_tui.repl.results import ReplDied
 
 NOTHING_ASKED = "There is nothing to evaluate."
 NO_REPL = "This call has no REPL of its own."
-NOT_HELD = "Code can be evaluated only where a node is held; pause it first."
-RUNS = "A block runs here; break in to it first."
-BUSY = "An evaluation is under way here; wait for it, or stop it."
+UNDECIDED = "Its REPL is not what it was; decide on that first. An expression can be looked at meanwhile."
 NOT_LIVE = "Its REPL does not run now, so only the brief of a variable is known."
 MOST = 1_000_000
 """Characters, bytes or items that one page may have."""
@@ -59,6 +59,10 @@ class Asking:
         node = self._held(id, code)
         if isinstance(node, str):
             return node
+        if any(
+            isinstance(hand.value, Failure) and hand.value.error.kind == "diverged" for hand in self.gates.hands(id)
+        ):
+            return UNDECIDED
         self.evaluations[id] = Evaluation(frozenset(hand.id for hand in self.gates.hands(id)))
         try:
             return await node.evaluate(code)

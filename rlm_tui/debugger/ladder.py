@@ -65,7 +65,7 @@ class Stops:
         if not self._alive(node):
             return Ladder()
         hands = self.gates.hands(node)
-        if node in self.asking.evaluations or any(hand.point == "line" for hand in hands):
+        if self._evaluates(node) or any(hand.point == "line" for hand in hands):
             return Ladder(next="abort")
         breakable: Rung | None = "break" if self._running(node) else None
         if hands:
@@ -80,6 +80,11 @@ class Stops:
         blocks = None if at is None else at.blocks
         return None if blocks is None or blocks.rebuilding or blocks.standing is not None else blocks.current
 
+    def _evaluates(self, node: str) -> str:
+        """The address of what a person evaluates there, once it runs."""
+        now = self.asking.evaluations.get(node)
+        return "" if now is None else now.id
+
     def _alive(self, id: str) -> bool:
         run = self.engine.shared.run
         at = run.nodes.get(id) or run.calls.get(id)
@@ -92,8 +97,8 @@ class Stops:
         asked = self._asked.get(id)
         if asked is not None:
             return await self._climb(id, asked.block, AFTER.get(asked.rung))
-        if (evaluation := self.asking.evaluations.get(id)) is not None:
-            return await self._climb(id, evaluation.id, "abort")
+        if evaluated := self._evaluates(id):
+            return await self._climb(id, evaluated, "abort")
         if (hand := self.gates.standing(id)) is not None:
             self._asked[id] = Asked(hand.id, "abort")
             # Should it end by itself before that, the node is still to stop at its next point.
@@ -123,11 +128,11 @@ class Stops:
 
     def _nothing_runs(self, id: str) -> str:
         """Why there is nothing to break in to, and what happens instead."""
-        if self.gates.hands(id):
-            return "It is held already."
         run = self.engine.shared.run
         if id in run.rebuilding:
             return "Its REPL is being made anew; what comes after that can be stopped."
+        if self.gates.hands(id):
+            return "It is held already."
         at = run.nodes.get(id) or run.calls.get(id)
         match at.state if at is not None else "between":
             case "sampling":

@@ -60,7 +60,6 @@ class Verbs:
             return f"{under_way.capitalize()} is under way here already."
         self.gates.wishes[owner] = Wish(kind)
         if hand is not None:
-            self.stops.take_back(owner)
             self.gates.release(hand, kind)
         return None
 

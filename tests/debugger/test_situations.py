@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from rlm_tui.journal.tree import Held
+from rlm_tui.repl.results import Looked
 from tests.debugger.small import QUESTION, Table, answer, code, do, events, small, stop
 from tests.debugger.standing import LOOP, broken, printed
-from tests.runs import Watched, done, refused
+from tests.runs import DEADLINE_S, Watched, done, refused
 
 EXITS = code("import os", "os._exit(3)")
 DRIFTS = code("import uuid", 'x = llm_query(f"a leaf {uuid.uuid4()}")')
@@ -174,7 +175,27 @@ def test_an_answer_given_to_a_call_without_a_record_is_used_and_asks_nobody() ->
         held = reach(run)
         assert held.why == "error" and "call" in held.value["message"]
         assert len(events(run, "llm.start")) == 3
-        done(run.session.evaluate("root", "x"))
+        assert run.session.look("root", "x").result(DEADLINE_S) == Looked("ok", "'given'")
+        assert refused(run.session.evaluate("root", "x")) == (
+            "Its REPL is not what it was; decide on that first. An expression can be looked at meanwhile."
+        )
+        do(run, "release", held)
+        assert run.held("error").value["kind"] == "died"
+
+
+def test_what_is_evaluated_in_a_repl_that_differs_waits_for_a_decision() -> None:
+    table, reach = SITUATIONS["died"]
+    with small({QUESTION: [DRIFTS, *table[QUESTION]], "a leaf": ["leaf"]}) as run:
+        held = reach(run)
+        evaluation = run.session.evaluate("root", "x")
+        call = run.held("call")
+        done(run.session.edit(call.id, "answer", "given"))
+        done(run.session.release(call.id))
+        asked = run.until(lambda fold: fold.held.get(f"{held.id}+e1"), "the decision")
+        assert asked.value["kind"] == "diverged"
+        assert refused(run.session.release(held.id)).startswith("An evaluation is under way here")
+        done(run.session.release(asked.id))
+        done(evaluation)
         assert run.run.blocks[f"{held.id}+e1"].value == "'given'"
 
 
