@@ -64,7 +64,7 @@ def enclose(policy: dict[str, Any]) -> Reached:
 def narrow(policy: dict[str, Any], home: str, mail: str) -> None:
     """Shut one worker in further, in its own session: of all the run's folders only its own two are left to it.
 
-    From here on it can signal only itself and what it forks, and everything that it forks stays in its process group.
+    From here on it can signal and slow down only itself and what it forks, and all that stays in its process group.
 
     Args:
         policy: The one it was enclosed with.
@@ -83,6 +83,8 @@ def narrow(policy: dict[str, Any], home: str, mail: str) -> None:
     calls = _calls(policy)
     if calls and libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2:
         rules = [_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid")]
+        rules += [_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS]
+        rules.append(_only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0)))
         if abi < SCOPES:
             rules += _signal_rules(calls, os.getpid())
         if not _seccomp(libc, calls, b"".join(rules)):
@@ -266,11 +268,12 @@ QUIET = ("chmod", "fchmod", "fchmodat", "fchmodat2")
 """Landlock does not guard these, so they do nothing. They say that they did, as a FAT file system mounted `quiet` does:
 `shutil.copy` ends with one, and a refusal would make it fail after the copy."""
 TOUCHING_OTHERS = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
-"""Their first argument is a process, 0 for the caller's own; any other would be somebody else's."""
-BY_RULE = {*QUIET, *TOUCHING_OTHERS, "arch", "clone", "clone3", "ioctl", "setpriority", "socket", "socketpair"}
+"""Their first argument is a process, 0 for the caller's own; any other would be somebody else's. A zygote, which knows
+its children by their limits, is still free to."""
+BY_RULE = {*QUIET, "arch", "clone", "clone3", "ioctl", "socket", "socketpair", "utimensat"}
 NETWORK = {"bind", "connect", "listen"}
 TO_PROCESS = ("kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill")
-OF_NARROW = {*TO_PROCESS, "fcntl", "pidfd_send_signal", "setpgid", "setsid", "tkill"}
+OF_NARROW = {*TO_PROCESS, *TOUCHING_OTHERS, "fcntl", "pidfd_send_signal", "setpgid", "setpriority", "setsid", "tkill"}
 TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP = 0x5412, 0x541C, 0x8901, 0x8902
 F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
 
@@ -285,7 +288,7 @@ def _calls(policy: dict[str, Any]) -> dict[str, int]:
 
 
 def _rules(calls: dict[str, int], network: bool) -> bytes:
-    refused = calls.keys() - BY_RULE - {"utimensat"} - OF_NARROW - (NETWORK if network else set[str]())
+    refused = calls.keys() - BY_RULE - OF_NARROW - (NETWORK if network else set[str]())
     rules = [
         _only_if(calls["clone"], (0, NEW_NAMESPACES | CLONE_PARENT, 0)),
         # The C library falls back to clone, whose flags a filter can read.
@@ -295,8 +298,6 @@ def _rules(calls: dict[str, int], network: bool) -> bytes:
         _only_if(calls["socketpair"], (0, ALL_BITS, 1), (1, 0xF, 1)),
         # AF_INET is 2 and AF_INET6 is 10, the same but for one bit.
         _only_if(calls["socket"], (0, ALL_BITS ^ 8, 2)) if network else _on(calls["socket"], _ret(EPERM)),
-        _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0)),
-        *(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS),
         *(_on(calls[name], _ret(0)) for name in QUIET if name in calls),
         # Times as well, unless it is the present that is asked for: `Path.touch` makes a file when this is refused.
         _unless(calls["utimensat"], 2, 0, otherwise=_ret(0)),
