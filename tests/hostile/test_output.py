@@ -80,8 +80,8 @@ async def use_keys(stage: Stage, came: Callable[[], object]) -> None:
 
 async def look_back_for(stage: Stage, words: str) -> None:
     """From the end of the output upwards, page by page: what was kept of its end is a few screens long."""
-    await stage.press("3", "end")
-    for _ in range(60):
+    await stage.press("3", "z", "end")
+    for _ in range(40):
         if words in stage.text:
             return
         await stage.press("pageup")
@@ -119,7 +119,8 @@ def test_a_flood_leaves_the_keys_alive_and_is_told(code: str, stream: str, total
         await see_output(stage)
         await use_keys(stage, lambda: True)
         if total > cap:
-            await look_back_for(stage, f"more of {stream}, not kept")
+            name = "process output" if stream == "raw" else stream
+            await look_back_for(stage, f"more of {name}, not kept")
 
     on_screen(flood, play)
 

@@ -23,7 +23,7 @@ from rlm_tui.journal.store import Journal, read
 from rlm_tui.llm.callable import CallableModel
 from tests.engine.scripts import Chat, repl
 
-DEADLINE_S = 90.0
+DEADLINE_S = 45.0
 """Long enough for any state on a busy machine; a trial that meets it has failed."""
 TICK_S = 0.01
 BEFORE, HOSTILE, AFTER = "root/i1/b1", "root/i1/b2", "root/i2/b1"
@@ -217,7 +217,9 @@ class Trial:
             self._holds.discard(point)
         self._in_hand[point] = (value, asyncio.get_running_loop().create_future())
         self._changed.set()
-        return await self._in_hand[point][1]
+        # What a gate holds has its node's clocks stand; the engine offers that to whoever holds.
+        with self.engine.shared.held(id, node):
+            return await self._in_hand[point][1]
 
     # What a person does -------------------------------------------------------------------------------------------
 
