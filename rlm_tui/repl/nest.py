@@ -29,6 +29,8 @@ MESSAGE_CAP = 64 << 10
 """Bytes of one message of the host's."""
 MARK = 1 << 62
 """A worker's number is added to this, and kept as a limit that never is one: what it starts can be told by it."""
+RPC, CTL = 3, 4
+"""Where a forked worker has its channels."""
 DESCRIPTORS = 256
 """More than a zygote ever has."""
 SUBREAPER = 36
@@ -168,14 +170,18 @@ class Nest:
         os.close(self._host.detach())
         os.dup2(raw, 1)
         os.dup2(raw, 2)
-        _close_all_but(rpc, ctl)
+        # They came in this order, so none of them is where an earlier one goes.
+        for number, descriptor in ((RPC, rpc), (CTL, ctl)):
+            if descriptor != number:
+                os.dup2(descriptor, number, inheritable=False)
+        os.closerange(CTL + 1, DESCRIPTORS)
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_RTTIME, (MARK + message["child"],) * 2)
         with suppress(FileExistsError):
             Path(message["home"]).mkdir(0o700)
         os.chdir(message["home"])
         os.environ["HOME"] = os.environ["TMPDIR"] = message["home"]
-        return Birth(rpc, ctl, message["home"], message["mail"], self._inherited)
+        return Birth(RPC, CTL, message["home"], message["mail"], self._inherited)
 
     def _signal(self, child: int, signum: int) -> None:
         for pid, number in self._workers.items():
@@ -284,13 +290,3 @@ def _mark(pid: int) -> int:
         return resource.prlimit(pid, resource.RLIMIT_RTTIME)[1] - MARK
     except OSError:
         return -1
-
-
-def _close_all_but(*kept: int) -> None:
-    """Close every descriptor above the first three."""
-    first = 3
-    for descriptor in (*sorted(kept), DESCRIPTORS):
-        # An empty range is taken for all there are.
-        if first < descriptor:
-            os.closerange(first, descriptor)
-        first = max(first, descriptor + 1)

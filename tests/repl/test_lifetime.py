@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rlm_tui.repl.folders import remove
 from rlm_tui.repl.process import Conditions, Repl, ReplConfig
 from tests.repl.desk import DEADLINE_S, NAMES, Desk
 
@@ -97,19 +98,23 @@ OWN = "print(os.getpid(), flush=True)\n"
         OWN + "while True: pass",
         OWN + "sum(range(10 ** 12))",
         OWN + "llm_query('x')",
+        OWN + "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\nllm_query('x')",
         "pid = os.fork()\nif pid: print(pid, flush=True)\nwhile True: pass",
     ],
 )
-def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
+@pytest.mark.parametrize("forked", [False, True])
+def test_no_worker_outlives_its_host(tmp_path: Path, code: str, forked: bool) -> None:
     host = textwrap.dedent(
         f"""
         import asyncio, sys
         from pathlib import Path
+        from rlm_tui.repl.birth import open_source
         from rlm_tui.repl.process import Conditions, Repl, ReplConfig
 
         async def main():
             conditions = Conditions(scratch_root=Path({str(tmp_path)!r}))
-            repl = await Repl.start(ReplConfig({{"llm_query": "ask"}}, conditions=conditions))
+            source = await open_source(conditions) if {forked} else None
+            repl = await Repl.start(ReplConfig({{"llm_query": "ask"}}, conditions=conditions), source)
             def output(block, stream, text, late):
                 if stream == "stdout":  # newer versions of Python warn about the fork on stderr
                     sys.stdout.write(text)
@@ -139,6 +144,35 @@ def test_large_values_leave_no_files(tmp_path: Path) -> None:
         desk.wait(desk.repl.put("context", "x" * 20_000_000))
         assert desk.run("len(llm_query(context[:1]))", on_call=large).value == "20000000"
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_removing_a_folder_never_leaves_it(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    (outside / "kept").touch()
+    outside.chmod(0o555)
+    folder.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "dangling").symlink_to("nowhere")
+    os.link(outside / "kept", folder / "hard")
+    (folder / "closed" / "inner").mkdir(parents=True)
+    (folder / "closed" / "inner" / "file").touch(0)
+    (folder / "closed" / "inner").chmod(0o500)
+    (folder / "closed").chmod(0)
+    remove(folder)
+    assert not folder.exists()
+    remove(folder)
+    folder.symlink_to(outside)
+    remove(folder)
+    assert [path.name for path in outside.iterdir()] == ["kept"]
+    assert outside.stat().st_mode & 0o777 == 0o555
+
+
+def test_a_folder_of_any_depth_is_removed(tmp_path: Path) -> None:
+    with Desk(tmp_path) as desk:
+        code = "import os\nfor n in range(1100):\n    os.mkdir('deep')\n    os.chdir('deep')\n    open('f', 'w').close()"
+        assert desk.run(code).status == "ok"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_closing_while_a_block_runs(tmp_path: Path) -> None:
