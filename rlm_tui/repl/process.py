@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from rlm_tui.repl import messages, protocol
 from rlm_tui.repl.asks import Asking
+from rlm_tui.repl.birth import Source
 from rlm_tui.repl.breakin import BreakIn
 from rlm_tui.repl.launch import Spawned, Worker
 from rlm_tui.repl.link import END_S, Link
@@ -68,14 +69,6 @@ KEPT_BLOCKS = 256
 """Ended blocks whose late output is still passed on."""
 
 
-class Births(Protocol):
-    """What starts workers."""
-
-    async def worker(self, config: ReplConfig) -> Worker:
-        """Return a started process that is not yet set up."""
-        ...
-
-
 class Repl(Asking):
     """One worker process with one namespace. Made by `start`; all methods belong to the loop it was started in."""
 
@@ -93,7 +86,7 @@ class Repl(Asking):
         self._held = False
 
     @classmethod
-    async def start(cls, config: ReplConfig, source: Births | None = None) -> Repl:
+    async def start(cls, config: ReplConfig, source: Source | None = None) -> Repl:
         """Start a worker and wait until it is ready.
 
         Args:

@@ -8,7 +8,14 @@ import pytest
 from tests.repl.desk import Desk
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with Desk(tmp_path) as desk:
+@pytest.fixture(
+    params=[
+        "forked",
+        pytest.param("spawned", marks=pytest.mark.full),
+        pytest.param("open", marks=pytest.mark.full),
+    ]
+)
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A worker as a run has it, forked and shut in; `-m full` adds a spawned one, and one that is not shut in."""
+    with Desk(tmp_path, forked=request.param == "forked", confine="off" if request.param == "open" else "auto") as desk:
         yield desk

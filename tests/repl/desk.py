@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rlm_tui.repl.birth import Source, open_source
 from rlm_tui.repl.process import BlockResult, Conditions, Repl, ReplConfig
 
 NAMES = {
@@ -54,21 +55,35 @@ class Watch:
 
 
 class Desk:
-    """A worker in use: `with Desk(scratch) as desk: desk.run("1 + 1")`."""
+    """A worker in use: `with Desk(scratch) as desk: desk.run("1 + 1")`; forked from a zygote, or spawned."""
 
-    def __init__(self, scratch: Path, **config: Any) -> None:
+    def __init__(self, scratch: Path, forked: bool = False, **config: Any) -> None:
+        self.forked = forked
+        self.source: Source | None = None
         own = {name: config.pop(name) for name in ("names", "restore", "seed") if name in config}
         self.config = ReplConfig(**{"names": NAMES, "conditions": Conditions(scratch_root=scratch, **config), **own})
         self.runner = asyncio.Runner()
         self._number = 0
 
     def __enter__(self) -> Desk:
-        self.repl = self.wait(Repl.start(self.config))
+        try:
+            if self.forked:
+                self.source = self.wait(open_source(self.config.conditions))
+            self.repl = self.wait(Repl.start(self.config, self.source))
+        except BaseException:
+            self._close_source()
+            self.runner.close()
+            raise
         return self
+
+    def _close_source(self) -> None:
+        if self.source is not None:
+            self.wait(self.source.close())
 
     def __exit__(self, *_: object) -> None:
         try:
             self.wait(self.repl.close())
+            self._close_source()
         finally:
             self.runner.close()
 
