@@ -366,13 +366,14 @@ def _ascii(found: Settings) -> bool:
 
 def _farewell(session: Session) -> int:
     """After the screen: what became of the run, and how to see it again."""
-    from rlm_tui.headless import exit_code, lacking, why_no_answer
+    from rlm_tui.headless import exit_code, forget, lacking, why_no_answer
 
     run, journal = session.engine.shared.run, session.journal
     root = run.root
     if missing := lacking(run.environment):
         print(f"rlm-tui: {missing}", file=sys.stderr)
     if run.start is None and session.notices:
+        forget(journal)
         print(f"rlm-tui: {printable(' '.join(session.notices), 600)}", file=sys.stderr)
         return BAD_USAGE
     if run.end is None:

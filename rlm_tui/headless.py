@@ -16,6 +16,7 @@ from rlm_tui.journal.events import CallEnd, Event, ExecEnd, LlmEnd, NodeEnd, Nod
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.repl.policy import ConfinementError
+from rlm_tui.repl.results import ReplDied
 from rlm_tui.usage import ANSWERED, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
 
@@ -31,7 +32,7 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
         The exit code.
 
     Raises:
-        UsageError: When REPLs can't be shut in as far as was asked for; nothing is left behind then.
+        UsageError: When REPLs can't be started, or not be shut in as far as was asked for; nothing is left behind then.
     """
     run = engine.shared.run
     journal.subscribe(lambda event: _remark(event, sys.stderr))
@@ -48,13 +49,21 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
         elif run.root is not None and run.root.value is None and not as_json:
             print(why_no_answer(run), file=sys.stderr)
         return exit_code(run)
-    except ConfinementError as error:
-        journal.close()
-        if run.start is None and journal.path is not None:
-            shutil.rmtree(journal.path, ignore_errors=True)
-        raise UsageError(f"REPLs can't be shut in as far as asked for: {printable(str(error), 300)}") from error
+    except (OSError, ReplDied) as error:
+        if run.start is not None:
+            raise
+        forget(journal)
+        what = "shut in as far as asked for" if isinstance(error, ConfinementError) else "started"
+        raise UsageError(f"REPLs can't be {what}: {printable(str(error), 300)} (see rlm-tui doctor)") from error
     finally:
         journal.close()
+
+
+def forget(journal: Journal) -> None:
+    """Remove the directory of a run in which nothing ever happened."""
+    journal.close()
+    if journal.path is not None and next(iter(journal.events()), None) is None:
+        shutil.rmtree(journal.path, ignore_errors=True)
 
 
 def _remark(event: Event, out: TextIO) -> None:

@@ -8,11 +8,28 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from rlm_tui import commands
+from rlm_tui.config import Settings
 from rlm_tui.demo.catalogue import DEFAULT_SEED, SCENARIOS, scenario
+from rlm_tui.llm.pace import Pace
+from tests.terminal import Terminal
+
+WITHOUT_LANDLOCK = """
+import ctypes, os, struct, sys
+rows = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (0x06, 0, 0, 0x00050000 | 38), (0x06, 0, 0, 0x7FFF0000)]
+filters = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *row) for row in rows))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(rows), ctypes.addressof(filters)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.executable, [sys.executable, "-m", "rlm_tui.cli", *sys.argv[1:]])
+"""
+"""Runs the program on a kernel that seems to be built without Landlock: its first system call is answered ENOSYS."""
 
 
 @pytest.fixture
@@ -31,6 +48,15 @@ def rlm(
         [sys.executable, "-m", "rlm_tui.cli", *args], env=place, input=stdin, capture_output=True, timeout=60, cwd=cwd
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def without_landlock(place: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    """Run the program where the kernel has no Landlock."""
+    if sys.platform != "linux":
+        pytest.skip("Landlock is Linux's")
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_LANDLOCK, *args], env=place, capture_output=True, text=True, timeout=60
+    )
 
 
 def runs_of(place: dict[str, str]) -> list[Path]:
@@ -120,6 +146,10 @@ BAD = [
     (["run", "why?", "--model", "scripted:needle", "--context", "bytes.txt", "--headless"], 2, "is not UTF-8 text"),
     (["run", "why?", "--model", "scripted:needle"], 2, "this is not a terminal"),
     (["demo"], 2, "this is not a terminal"),
+    (["demo", "--confine", "strict", "--headless"], 2, "confine must be auto or off or bwrap, not 'strict'"),
+    (["demo", "--allow-imports", "all", "--headless"], 2, "allow imports must be site, not 'all'"),
+    (["run", "why?", "--model", "scripted:needle", "--confine", "", "--headless"], 2, "confine must be"),
+    (["doctor", "--confine", "strict"], 2, "confine must be auto or off or bwrap"),
     (["open", "nothing"], 2, "nothing"),
     (["juggle"], 2, "juggle"),
 ]  # fmt: skip
@@ -176,6 +206,117 @@ def test_settings_come_from_flag_environment_project_and_user_in_this_order(
     assert "there is no setting 'colour'" in rlm(place, *question, cwd=tmp_path / "project").stderr
 
 
+def test_how_far_repls_are_shut_in_is_set_everywhere_but_in_a_projects_file(
+    place: dict[str, str], tmp_path: Path
+) -> None:
+    project, user = tmp_path / "project" / ".rlm-tui", tmp_path / ".config" / "rlm-tui"
+    project.mkdir(parents=True)
+    user.mkdir(parents=True)
+
+    def demo(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return rlm(place | variables, "demo", "needle", "--headless", *flags, cwd=project.parent)
+
+    def options(*flags: str, **variables: str) -> tuple[object, ...]:
+        assert demo(*flags, **variables).returncode == 0
+        config = json.loads((runs_of(place)[-1] / "journal.jsonl").read_text().splitlines()[0])["config"]
+        return config["confine"], config["allow_site"], config["allow_network"]
+
+    assert options() == ("auto", False, False)
+    assert options("--confine", "off", "--allow-imports", "site", "--allow-network") == ("off", True, True)
+    assert options(RLM_TUI_CONFINE="off", RLM_TUI_ALLOW_NETWORK="yes") == ("off", False, True)
+    (user / "config.toml").write_text('confine = "off"\nallow_imports = "site"\nallow_network = true\n')
+    assert options() == ("off", True, True)
+    assert options("--confine", "auto", RLM_TUI_ALLOW_NETWORK="no") == ("auto", True, False)
+    for line in ('confine = "off"', 'allow_imports = "site"', "allow_network = true"):
+        (project / "config.toml").write_text(line + "\n")
+        done = demo("--confine", "auto")
+        assert done.returncode == 2
+        assert f"{line.split()[0]} is not taken from a project's file" in done.stderr
+
+
+def test_json_says_how_far_repls_were_shut_in(place: dict[str, str]) -> None:
+    said = json.loads(rlm(place, "demo", "needle", "--headless", "--json").stdout)
+    environment = json.loads((runs_of(place)[-1] / "journal.jsonl").read_text().splitlines()[0])["environment"]
+    assert said["confinement"] == environment["confinement"]
+    assert said["confinement_notices"] == environment["confinement_notices"]
+    off = json.loads(rlm(place, "demo", "needle", "--headless", "--json", "--confine", "off").stdout)
+    assert off["confinement"].startswith("process")
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_confinement_that_is_not_to_be_had_is_told_in_one_line(
+    place: dict[str, str], json_too: tuple[str, ...]
+) -> None:
+    done = without_landlock(place, "demo", "needle", "--headless", *json_too)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "confinement" in line]
+    assert line.startswith("rlm-tui: confinement: ")
+    assert "landlock" in line.lower()
+    if json_too:
+        said = json.loads(done.stdout)
+        assert said["confinement"] in line
+        assert said["confinement_notices"]
+        assert all(notice in line for notice in said["confinement_notices"])
+
+
+def test_bubblewrap_is_had_or_nothing_begins(place: dict[str, str]) -> None:
+    without = place | {"PATH": ""}
+    for args in (("demo", "--headless"), ("run", "why?", "--model", "scripted:needle", "--json")):
+        done = rlm(without, *args, "--confine", "bwrap")
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert done.stderr.startswith("rlm-tui: --confine bwrap can't be had: ")
+        assert "leave confine at auto" in done.stderr
+    with Terminal("-m", "rlm_tui.cli", "demo", "--confine", "bwrap", env=without) as terminal:
+        assert terminal.ended() == 2
+        assert "--confine bwrap can't be had" in terminal.text
+        assert b"\x1b[?1049h" not in terminal.raw
+    assert runs_of(place) == []
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> str:
+    """A PATH with a sandbox that passes its trial, and can't do more."""
+    sandbox = tmp_path / "bin" / "bwrap"
+    sandbox.parent.mkdir()
+    sandbox.write_text('#!/bin/sh\nfor last; do :; done\nexec "$last"\n')
+    sandbox.chmod(0o755)
+    return f"{sandbox.parent}:{os.environ['PATH']}"
+
+
+def test_a_sandbox_that_fails_after_its_trial_leaves_nothing_behind(place: dict[str, str], failing: str) -> None:
+    done = rlm(place | {"PATH": failing}, "demo", "--headless", "--confine", "bwrap")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "can't be shut in as far as asked for" in done.stderr
+    assert runs_of(place) == []
+
+
+def test_a_run_that_could_not_begin_is_told_after_the_screen(
+    tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", failing)
+    found = Settings({"confine": "bwrap", "runs_dir": tmp_path / "runs"})
+    making = commands.Making(found, lambda: commands._scenario("needle", None), Pace("instant"), None)
+    session = making.session(hold=False)
+    session.start(lambda event: None)
+    end = time.monotonic() + 30
+    while not session.notices:
+        assert time.monotonic() < end, "the run goes on"
+    session.close()
+    assert commands._farewell(session) == 2
+    assert capsys.readouterr().err.startswith("rlm-tui: The run broke off: ConfinementError")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_confinement_lacks_is_told_again_after_the_screen(place: dict[str, str]) -> None:
+    with Terminal("-c", WITHOUT_LANDLOCK, "demo", "needle", "--pace", "instant", env=place) as terminal:
+        terminal.until("answered")
+        terminal.type("Q")
+        assert terminal.ended() == 0
+        after = terminal.raw.partition(b"\x1b[?1049l")[2].decode()
+    assert "rlm-tui: confinement: partial" in after
+
+
 def test_a_run_without_an_answer_exits_1(place: dict[str, str]) -> None:
     done = rlm(place, "demo", "needle", "--max-tokens", "1", "--headless", "--json")
     said = json.loads(done.stdout)
@@ -215,7 +356,9 @@ def test_runs_lists_newest_first_with_question_and_answer(place: dict[str, str])
 def test_help_and_version(place: dict[str, str]) -> None:
     assert re.fullmatch(r"rlm-tui \d+\.\d+\.\d+\n", rlm(place, "--version").stdout)
     assert "demo" in rlm(place).stdout
-    for command in ("demo", "run", "open", "runs"):
-        assert rlm(place, command, "--help").returncode == 0
+    for command in ("demo", "run", "open", "runs", "doctor"):
+        shown = rlm(place, command, "--help")
+        assert shown.returncode == 0
+        assert ("--confine" in shown.stdout) == (command in ("demo", "run", "doctor"))
     listed = rlm(place, "demo", "--list").stdout
     assert [line.split()[0] for line in listed.splitlines()] == list(SCENARIOS)
