@@ -28,6 +28,7 @@ REBUILT = (
     "The REPL had to be started again; the blocks before were run again with their recorded results, "
     "so variables from them are there."
 )
+OVER = "The block ended before this could run in it."
 NO_BLOCK = "No block of this node is running."
 
 
@@ -93,13 +94,12 @@ class Blocks:
         if self.repl is not None:
             self.repl.hold_clock(self._keeping.held)
 
-    async def _rebuild(self, repl: Repl, todo: list[Step], waiting: str) -> Divergence | None:
+    async def _rebuild(self, repl: Repl, todo: list[Step], waiting: str, slot: Computing) -> Divergence | None:
         self.rebuilding = True
         self._idle.clear()
         try:
-            return await Rebuilding(self.shared, self.spec, self._recorded, self._answering, self._at).run(
-                repl, todo, waiting
-            )
+            rebuilding = Rebuilding(self.shared, self.spec, self._recorded, self._answering, self._at)
+            return await rebuilding.run(repl, todo, waiting, slot)
         finally:
             self.rebuilding = False
             self._at(None)
@@ -138,40 +138,45 @@ class Blocks:
         except asyncio.CancelledError:
             # Stopped before its code began, or while a lost worker was waited for: what began has an end.
             if not (self.shared.leaving or self.shared.journal.closed):
-                self.shared.journal.append(ExecEnd(id=start.id, status="aborted"))
+                self.shared.journal.append(ExecEnd(id=start.id, status="aborted", by=start.by))
             raise
 
     async def _execute(self, start: ExecStart) -> ExecEnd:
         calls = self._serving(start.id)
         output = Output(Pieces(self.shared.journal, start.id))
         code, rebuilt = self.shared.text(start.code), self._lost
-        try:
-            repl = await self._keeping.live(start.id)
-        except ReplDied as died:
-            return ExecEnd(id=start.id, status="died", error=str(died))
         self._stopped_by = None
         async with Computing(self.shared.slots) as slot:
-            self._idle.clear()
-            self._at(start.id)
-            self._break = BreakIn(
-                self.shared.seam, repl, self.spec.id, start.id, slot, self.hold, self._abort_by_hand
-            )  # fmt: skip
             try:
-                result = await repl.execute(
-                    start.id, code, on_output=output.take, on_call=self._answering(calls, slot),
-                    timeout_s=self.shared.options.block_timeout_s,
-                )  # fmt: skip
-            finally:
-                breaking, self._break = self._break, None
-                self._at(None)
-                self._idle.set()
-                output.pieces.flush()
-                await breaking.take_back()
+                repl = await self._keeping.live(start.id, slot)
+            except ReplDied as died:
+                return ExecEnd(id=start.id, status="died", error=str(died), by=start.by)
+            result = await self._run(repl, start.id, code, output, calls, slot)
         notes = list(calls.notes)
         if start.origin != "eval":
             self._lost = not repl.alive
             notes += [REBUILT] if rebuilt else []
         return self._keeping.noting_divergence(self._end(start, code, result, output, notes, lost=not repl.alive))
+
+    async def _run(
+        self, repl: Repl, id: str, code: str, output: Output, calls: BlockCalls, slot: Computing
+    ) -> BlockResult:
+        self._idle.clear()
+        self._at(id)
+        self._break = breaking = BreakIn(
+            self.shared.seam, repl, self.spec.id, id, slot, self.hold, self._abort_by_hand
+        )  # fmt: skip
+        try:
+            return await repl.execute(
+                id, code, on_output=output.take, on_call=self._answering(calls, slot),
+                timeout_s=self.shared.options.block_timeout_s,
+            )  # fmt: skip
+        finally:
+            self._break = None
+            self._at(None)
+            self._idle.set()
+            output.pieces.flush()
+            await breaking.take_back()
 
     async def evaluate_inside(self, start: ExecStart) -> ExecEnd:
         """Run a person's code in the frame that stands; the block does not go on meanwhile."""
@@ -180,8 +185,10 @@ class Blocks:
         code = self.shared.text(start.code)
         try:
             if repl is None or breaking is None:
-                return ExecEnd(id=start.id, status="died", error="the block has ended", by=start.by)
+                return ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
             async with breaking.asking:
+                if repl.standing is None:
+                    return ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
                 result = await repl.evaluate(
                     start.id, code, on_output=output.take, timeout_s=self.shared.options.block_timeout_s
                 )
@@ -201,16 +208,16 @@ class Blocks:
         Raises:
             ReplDied: When there is none.
         """
-        async with self._keeping.turn:
-            return await (await self._keeping.live(waiting)).look(expression)
+        async with self._keeping.turn, Computing(self.shared.slots) as slot:
+            return await (await self._keeping.live(waiting, slot)).look(expression)
 
     async def look_inside(self, expression: str) -> Looked | None:
         """Evaluate in a copy of the block that stands; None when none does."""
         repl, breaking = self.repl, self._break
-        if repl is None or breaking is None or self.standing is None:
+        if repl is None or breaking is None:
             return None
         async with breaking.asking:
-            return await repl.look(expression)
+            return await repl.look(expression) if repl.standing is not None else None
 
     def _end(
         self, start: ExecStart, code: str, result: BlockResult, output: Output, notes: list[str], *, lost: bool
@@ -245,8 +252,8 @@ class Blocks:
     async def resolve(self, start: ExecStart, name: str) -> ExecEnd:
         """Read a variable for a textual ``FINAL_VAR``; the error of a missing one is a note with near names."""
         try:
-            async with self._keeping.turn:
-                repl = await self._keeping.live(start.id)
+            async with self._keeping.turn, Computing(self.shared.slots) as slot:
+                repl = await self._keeping.live(start.id, slot)
                 proposed = await repl.resolve(name, timeout_s=self.shared.options.block_timeout_s)
         except LookupError:
             node = self.shared.run.nodes.get(self.spec.id)
@@ -259,17 +266,17 @@ class Blocks:
     async def unready(self, start: ExecStart) -> ExecEnd:
         """Set ``answer["ready"]`` back, so that a rejected answer does not propose itself again."""
         try:
-            async with self._keeping.turn:
-                await (await self._keeping.live(start.id)).set_answer_ready(False)
+            async with self._keeping.turn, Computing(self.shared.slots) as slot:
+                await (await self._keeping.live(start.id, slot)).set_answer_ready(False)
         except ReplDied as error:
             return ExecEnd(id=start.id, status="died", error=str(error))
         return ExecEnd(id=start.id, status="ok")
 
     # Stopping it --------------------------------------------------------------------------------------------------
 
-    def break_in(self) -> str | None:
+    async def break_in(self) -> str | None:
         """Stop the running block where it is; a refusal in words when there is none."""
-        return NO_BLOCK if self._break is None else self._break.begin()
+        return NO_BLOCK if self._break is None else await self._break.begin()
 
     async def stop_by_hand(self) -> str | None:
         """Abort what runs, as a person's wish: its calls first, then the code; the REPL stays."""

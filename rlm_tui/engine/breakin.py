@@ -10,7 +10,7 @@ from typing import Any
 from rlm_tui.engine.gate import Broken
 from rlm_tui.engine.seam import Seam
 from rlm_tui.engine.slots import Computing
-from rlm_tui.repl.process import Repl, ReplDied, Standing
+from rlm_tui.repl.process import NotHere, Repl, ReplDied, Standing
 
 UNDER_WAY = "It is being broken in to already."
 STANDS = "It stands already."
@@ -41,14 +41,15 @@ class BreakIn:
     hold: Callable[[bool], None]
     abort: Callable[[], Coroutine[Any, Any, None]]
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _task: asyncio.Task[None] | None = None
+    _task: asyncio.Task[str | None] | None = None
 
-    def begin(self) -> str | None:
-        """Ask for it, and see to what follows; a refusal in words when that is under way."""
+    async def begin(self) -> str | None:
+        """Ask for it, and see to what follows; a refusal in words when that is under way, or can't be had here."""
         if self._task is not None and not self._task.done():
             return STANDS if self.repl.standing is not None else UNDER_WAY
         self._task = asyncio.create_task(self._stand())
-        return None
+        await asyncio.wait([self._task], timeout=0)
+        return self._task.result() if self._task.done() and not self._task.cancelled() else None
 
     async def take_back(self) -> None:
         """Want it no more. A block that stands is left standing, for whoever ends it.
@@ -64,23 +65,28 @@ class BreakIn:
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
 
-    async def _stand(self) -> None:
+    async def _stand(self) -> str | None:
         try:
             standing = await self.repl.break_in()
             while standing is not None:
                 action = (await self._pass(standing)).action
                 if action == "abort":
-                    return await self.abort()
+                    await self.abort()
+                    break
                 async with self.asking:
                     if action == "go":
-                        return await self.repl.go()
+                        await self.repl.go()
+                        break
                     standing = await self.repl.step()
         except ReplDied:
-            return
+            return None
+        except NotHere as nowhere:
+            return str(nowhere)
         except Exception:
             # A gate's fault must not leave the block standing for ever: it is raised where the block is waited for.
             await self.repl.go()
             raise
+        return None
 
     async def _pass(self, standing: Standing) -> Broken:
         self.hold(True)

@@ -36,15 +36,15 @@ class Hands:
 
     # Stopping what runs -------------------------------------------------------------------------------------------
 
-    def break_in(self) -> str | None:
+    async def break_in(self) -> str | None:
         """Stop the running block where it is.
 
         Returns at once. When the block stands, a `Broken` value passes the ``line`` gate, again after each step.
 
         Returns:
-            A refusal in words, when no block runs or one is being broken in to.
+            A refusal in words, when no block runs, one is being broken in to, or the system can't.
         """
-        return self.blocks.break_in()
+        return await self.blocks.break_in()
 
     async def abort_block(self) -> str | None:
         """End the running block: its calls are cancelled, then it is interrupted; its REPL stays.

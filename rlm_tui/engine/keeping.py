@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rlm_tui.engine.gate import Failure
 from rlm_tui.engine.rebuild import DiedAgain, Divergence, Step, steps
 from rlm_tui.engine.shared import Shared
+from rlm_tui.engine.slots import Computing
 from rlm_tui.engine.values import NodeSpec
 from rlm_tui.journal.events import ErrorInfo, ExecEnd
 from rlm_tui.repl.process import Repl, ReplConfig, ReplDied
@@ -32,7 +33,7 @@ class Keeping:
 
     shared: Shared
     spec: NodeSpec
-    rebuild: Callable[[Repl, list[Step], str], Awaitable[Divergence | None]]
+    rebuild: Callable[[Repl, list[Step], str, Computing], Awaitable[Divergence | None]]
     repl: Repl | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     ending: bool = False
@@ -46,11 +47,12 @@ class Keeping:
     _left_out: frozenset[str] = frozenset()
     """Blocks that ended the worker when they were run again."""
 
-    async def live(self, waiting: str) -> Repl:
+    async def live(self, waiting: str, slot: Computing) -> Repl:
         """The node's REPL with everything that ran in it; only for who has its turn.
 
         Args:
             waiting: The address of what waits for it.
+            slot: What that computes in: starting a worker is work too, and the machine has only so many hands.
 
         Raises:
             ReplDied: When it can't be had.
@@ -62,7 +64,7 @@ class Keeping:
             if before is not None:
                 await before.close()
             try:
-                await self._make(waiting, anew=before is not None)
+                await self._make(waiting, slot, anew=before is not None)
             except DiedAgain as died:
                 if self.ending:
                     raise
@@ -70,7 +72,7 @@ class Keeping:
                 self._left_out |= {died.block}
         raise ReplDied("the node has ended, and its REPL with it")
 
-    async def _make(self, waiting: str, *, anew: bool) -> None:
+    async def _make(self, waiting: str, slot: Computing, *, anew: bool) -> None:
         self._divergence, self._decided = None, False
         dialect, source = self.shared.dialect, self.shared.source
         config = ReplConfig(
@@ -88,23 +90,26 @@ class Keeping:
             await repl.inherit("context")
         else:
             await repl.put("context", self.spec.context)
-        todo = steps(self.shared.run.nodes.get(self.spec.id), waiting, self._left_out)
+        todo = self._todo(waiting)
         if todo or anew:
-            self._divergence = await self.rebuild(repl, todo, waiting)
+            self._divergence = await self.rebuild(repl, todo, waiting, slot)
+
+    def _todo(self, waiting: str) -> list[Step]:
+        return steps(self.shared.run.nodes.get(self.spec.id), waiting, self._left_out)
 
     async def prepare(self, id: str) -> None:
-        """Have a REPL for what is to run, before its start is written; what differs in it passes the ``error`` gate.
+        """Have a REPL made anew for what is to run, before its start is written. What differs passes the gates.
 
-        One that can't be had is found out by what runs.
+        One that is only to be started is started by what runs, and one that can't be had is found out by it.
 
         Args:
             id: The address of what waits for it.
         """
         attempt = 1
-        while not self.closed:
+        while not self.closed and (self.repl is not None or self._todo(id)):
             try:
-                async with self.turn:
-                    await self.live(id)
+                async with self.turn, Computing(self.shared.slots) as slot:
+                    await self.live(id, slot)
             except ReplDied:
                 return
             if self._divergence is None or self._decided:

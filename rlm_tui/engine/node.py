@@ -212,7 +212,7 @@ class Node:
 
     async def break_in(self) -> str | None:
         """Stop the running block where it is; see `Hands.break_in`."""
-        return self.hands.break_in()
+        return await self.hands.break_in()
 
     async def abort_block(self) -> str | None:
         """End the running block, and keep its REPL; see `Hands.abort_block`."""

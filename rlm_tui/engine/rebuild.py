@@ -128,13 +128,14 @@ class Rebuilding:
     def __post_init__(self) -> None:
         self.comparing = Comparing(self.shared.text)
 
-    async def run(self, repl: Repl, todo: list[Step], waiting: str) -> Divergence | None:
+    async def run(self, repl: Repl, todo: list[Step], waiting: str, slot: Computing) -> Divergence | None:
         """Bring a fresh REPL to where the old one was, and compare.
 
         Args:
             repl: A fresh REPL that has its ``context``.
             todo: What `steps` found.
             waiting: The address of what waits for the REPL.
+            slot: What that computes in.
 
         Returns:
             What differs and is to be decided about; None when there is no such thing.
@@ -146,7 +147,7 @@ class Rebuilding:
         journal.append(Rebuild(id=waiting, done=0, of=len(todo), differs=" ".join(self._conditions(todo))))
         for done, step in enumerate(todo, 1):
             self.at(step.block.id)
-            found = await self._again(repl, step)
+            found = await self._again(repl, step, slot)
             told = found.about(name_of(step.block.id))
             journal.append(
                 Rebuild(id=step.block.id, done=done, of=len(todo), finding=found.finding, differs=told)
@@ -167,7 +168,7 @@ class Rebuilding:
         removed = tuple(name for name in sorted(comparing.differing) if name not in comparing.now)
         return Divergence(" ".join(told), rows(changed), removed)
 
-    async def _again(self, repl: Repl, step: Step) -> Compared:
+    async def _again(self, repl: Repl, step: Step, slot: Computing) -> Compared:
         match step.kind:
             case "unready":
                 return await self._unready(repl)
@@ -180,7 +181,7 @@ class Rebuilding:
             case "died":
                 return Compared("died", ("ended the REPL when it was run again, and is left out",))
             case "run":
-                return await self._run_again(repl, step.block)
+                return await self._run_again(repl, step.block, slot)
 
     @staticmethod
     async def _unready(repl: Repl) -> Compared:
@@ -190,14 +191,13 @@ class Rebuilding:
             return Compared("died", ("found the REPL ended",))
         return Compared()
 
-    async def _run_again(self, repl: Repl, block: Block) -> Compared:
+    async def _run_again(self, repl: Repl, block: Block, slot: Computing) -> Compared:
         calls = self.serving(block.id)
         had = {call.id: call_words(call.fn, head(call.prompt)) for call in block.calls}
-        async with Computing(self.shared.slots) as slot:
-            result = await repl.execute(
-                block.id, self.shared.text(block.code), on_output=_ignore, on_call=self.answering(calls, slot),
-                timeout_s=self.shared.options.block_timeout_s,
-            )  # fmt: skip
+        result = await repl.execute(
+            block.id, self.shared.text(block.code), on_output=_ignore, on_call=self.answering(calls, slot),
+            timeout_s=self.shared.options.block_timeout_s,
+        )  # fmt: skip
         if result.status == "died" or not repl.alive:
             return Compared("died", ("ended the REPL when it was run again; it had not ended it before",))
         record = self.shared.effects.remembered("exec", block.id, ExecEnd)

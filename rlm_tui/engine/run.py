@@ -6,6 +6,7 @@ import asyncio
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from rlm_tui.journal.redact import redact
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.llm.base import ChatModel
+from rlm_tui.repl.birth import open_source
+from rlm_tui.repl.process import Ready
 
 RECORDED_PACKAGES = ("rlm-tui", "litellm", "pydantic", "textual")
 
@@ -120,6 +123,8 @@ class EngineRun:
         """Run to the end.
 
         Raises:
+            ConfinementError: When the sandbox that was asked for can't be had; nothing is written then.
+            OSError, ReplDied: When no worker can be had at all; nothing is written then.
             asyncio.CancelledError: When it was left: nothing ended, the journal can be gone on with. Also when the task
                 was cancelled without that: then the run ended as killed.
         """
@@ -127,6 +132,24 @@ class EngineRun:
         if shared.leaving:
             raise asyncio.CancelledError
         self.loop = asyncio.get_running_loop()
+        if shared.effects.remembered("node", address.ROOT, NodeEnd) is not None:
+            return await self._go()
+        source = await open_source(shared.conditions)
+        try:
+            with suppress(ValueError):
+                # One that can't be held fails where it is used: there it is a node's error.
+                await source.give("context", self._spec.context)
+                shared.given = self._spec.context
+            shared.source = source
+            if shared.leaving:
+                raise asyncio.CancelledError
+            return await self._go()
+        finally:
+            shared.source = None
+            await source.close()
+
+    async def _go(self) -> NodeEnd:
+        shared = self.shared
         if shared.run.start is None:
             self._write_start()
         self.root = Node(shared, self._spec, None, self._limits, on_start=self._note_node)
@@ -168,7 +191,9 @@ class EngineRun:
                 task=self._spec.task,
                 context=context_info(self._spec.context),
                 config=redact(config),
-                environment=environment(self.options.hash_seed),
+                environment=environment(
+                    self.options.hash_seed, self.shared.source.ready if self.shared.source else None
+                ),
             )
         )
 
@@ -193,8 +218,13 @@ class EngineRun:
             self.root.stop(Killed())
 
 
-def environment(hash_seed: int) -> dict[str, Any]:
-    """What ``run.start`` keeps of the machine, and no more: names of fields, never the process's environment."""
+def environment(hash_seed: int, ready: Ready | None) -> dict[str, Any]:
+    """What ``run.start`` keeps of the machine, and no more: names of fields, never the process's environment.
+
+    Args:
+        hash_seed: That of every REPL.
+        ready: What is true of every REPL, when one was started.
+    """
     packages: dict[str, str] = {}
     for name in RECORDED_PACKAGES:
         try:
@@ -207,5 +237,7 @@ def environment(hash_seed: int) -> dict[str, Any]:
         "packages": packages,
         "hash_seed": hash_seed,
         "time_zone": time.strftime("%Z"),
-        "confinement": "process",
+        "confinement": ready.confinement if ready else "",
+        "confinement_level": ready.level if ready else "",
+        "confinement_notices": list(ready.notices) if ready else [],
     }
