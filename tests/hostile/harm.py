@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rlm_tui.journal.events import CallStart
+from tests.hostile.row import AFTER as NEXT
 from tests.hostile.row import Row
 from tests.hostile.trial import AFTER, HOSTILE, Told
 
@@ -49,10 +50,6 @@ def forged_nothing(told: Told) -> None:
     assert (told.ran().value, told.ran().finals) == (None, ())
 
 
-def told_the_limit(told: Told) -> None:
-    assert "memory limit of 2 GiB" in told.error().splitlines()[-1]
-
-
 def died(number: int, name: str, code: str, error: str) -> Row:
     return Row(number, name, code, "died", error, state="rebuilt", check=held_at_error)
 
@@ -76,8 +73,14 @@ HARM = [
     died(10, "exit at once", "import os\nos._exit(3)", "the REPL died: exit code 3"),
     died(10, "core", "import os\nos.abort()", "killed by signal 6 (SIGABRT)"),
     died(10, "null pointer", "import ctypes\nctypes.string_at(0)", "killed by signal 11 (SIGSEGV)"),
-    Row(11, "one string", "'a' * 10 ** 11", "error", "MemoryError"),
-    Row(11, "bytearrays", "big = []\nwhile True: big.append(bytearray(50_000_000))", "error", "MemoryError"),
+    Row(11, "one string", "'a' * 10 ** 11", "error", "MemoryError\nThe REPL's memory limit of 2 GiB is reached."),
+    Row(
+        11,
+        "bytearrays",
+        "big = []\nwhile True: big.append(bytearray(50_000_000))",
+        "error",
+        "memory limit of 2 GiB is reached",
+    ),
     Row(
         12,
         "small objects",
@@ -151,13 +154,30 @@ HARM = [
         39,
         "many forks",
         "import os, time\nfor _ in range(300):\n    if not os.fork():\n        time.sleep(1e6)",
+        # An ordinary user's processes are counted, those of root are not.
+        "ok|error",
+    ),
+    Row(
+        41,
+        "open files",
+        "files = []\nwhile True: files.append(open('one', 'a'))",
+        "error",
+        "The REPL's limit of 256 open files is reached.",
+        after=f"for f in files: f.close()\n{NEXT}",
+    ),
+    Row(
+        41,
+        "threads",
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()",
+        "error",
+        "limit of processes and threads is reached",
     ),
     Row(
         41,
         "large file",
         "with open('big', 'wb') as f:\n    for _ in range(1000): f.write(bytes(1 << 20))",
         "error",
-        "File too large",
+        "File too large\nThe REPL's limit of 256 MiB for a file is reached.",
         after="import os\nkept.append('after')\nprint(kept, os.stat('big').st_size)",
         left=f"['before', 'begun', 'after'] {256 << 20}\n",
     ),

@@ -35,7 +35,8 @@ def check(row: Row, told: Told) -> None:
     """Hold what is left of a run to its row."""
     end = told.ran()
     assert end.status in row.statuses, (end.status, told.error())
-    assert row.error in told.error()
+    assert row.error in told.error(), told.error()
+    assert row.error in told.observed(1)
     if row.stdout is not None:
         assert told.stdout() == row.stdout
     assert told.stdout(AFTER) in row.prints, told.error(AFTER)

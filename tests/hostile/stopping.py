@@ -144,6 +144,7 @@ ENDLESS = {
     "event": "import threading\nthreading.Event().wait()",
     "join": "import threading, time\nt = threading.Thread(target=time.sleep, args=(1e6,), daemon=True)\nt.start()\nt.join()",
 }
+STOPPED = "The block was stopped by a person."
 INSIDE = (
     "import threading\ngot = []\nthread = threading.Thread(target=lambda: got.append(llm_query('wait')))\n"
     "thread.start()\nn = 0\nwhile not got: n += 1\nthread.join()\nprint(got, n > 0)"
@@ -201,16 +202,17 @@ STOPPING = [
         "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(4) as pool:\n"
         "    list(pool.map(llm_query, ['never'] * 20))",
         "aborted",
+        STOPPED,
         act=abort,
         check=cancelled_its_calls,
     ),
-    Row(7, "call", "llm_query('never')", "aborted", "BlockAborted", act=abort, check=cancelled_its_calls),
+    Row(7, "call", "llm_query('never')", "aborted", STOPPED, act=abort, check=cancelled_its_calls),
     Row(
         7,
         "child",
         "rlm_query('a child')",
         "aborted",
-        "BlockAborted",
+        STOPPED,
         act=abort,
         check=cancelled_its_calls,
         children={"a child": ["```repl\nwhile True: pass\n```"]},

@@ -10,7 +10,7 @@ import pytest
 
 from tests.hostile.matrix import ROWS, check, check_host, play
 from tests.hostile.row import Row
-from tests.hostile.trial import DEADLINE_S, workers
+from tests.hostile.trial import DEADLINE_S, spawned, workers
 
 
 def gone(pids: set[int]) -> None:
@@ -37,6 +37,13 @@ def survive(row: Row, folder: Path, level: str, capfd: pytest.CaptureFixture[str
 @pytest.mark.parametrize("row", [row for row in ROWS if row.level != "process"], ids=lambda row: row.id)
 def test_a_hostile_block(row: Row, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     survive(row, tmp_path, "confined", capfd)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("row", [row for row in ROWS if row.level != "process"], ids=lambda row: row.id)
+def test_a_hostile_block_in_a_spawned_worker(row: Row, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with spawned():
+        survive(row, tmp_path, "confined", capfd)
 
 
 @pytest.mark.full

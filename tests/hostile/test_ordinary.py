@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rlm_tui.journal.store import Journal
 from rlm_tui.llm.callable import CallableModel
 from tests.engine.scripts import Chat, of_kind, repl
 from tests.hostile.ordinary import CONTEXT, ORDINARY
-from tests.hostile.trial import LEVELS
+from tests.hostile.trial import LEVELS, spawned
 
 NUMBER = {name: n for n, name in enumerate(ORDINARY, 1)}
 
@@ -34,19 +35,20 @@ def play(scratch: Path, **options: Any) -> dict[str, tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A level's outcomes; each level is played once."""
+    """The outcomes at a level, or of a spawned worker; each is played once."""
     known: dict[str, dict[str, tuple[str, str, str]]] = {}
 
-    def at(level: str) -> dict[str, tuple[str, str, str]]:
-        if level not in known:
-            known[level] = play(tmp_path_factory.mktemp(level), **LEVELS[level])
-        return known[level]
+    def at(way: str) -> dict[str, tuple[str, str, str]]:
+        if way not in known:
+            with spawned() if way == "spawned" else nullcontext():
+                known[way] = play(tmp_path_factory.mktemp(way), **LEVELS.get(way, {}))
+        return known[way]
 
     return at
 
 
 @pytest.mark.xdist_group("ordinary")
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("way", [*LEVELS, "spawned"])
 @pytest.mark.parametrize("name", ORDINARY)
-def test_an_ordinary_block(played: Any, name: str, level: str) -> None:
-    assert played(level)[f"root/i{NUMBER[name]}/b1"] == ("ok", ORDINARY[name][1], "")
+def test_an_ordinary_block(played: Any, name: str, way: str) -> None:
+    assert played(way)[f"root/i{NUMBER[name]}/b1"] == ("ok", ORDINARY[name][1], "")

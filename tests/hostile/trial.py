@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from rlm_tui.engine.gate import Ask, Broken, Failure, GateValue
 from rlm_tui.engine.node import Node
@@ -21,6 +24,7 @@ from rlm_tui.journal.events import Chunk, Event, ExecEnd, ExecStart, NodeEnd, Ob
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.llm.callable import CallableModel
+from rlm_tui.repl import birth
 from tests.engine.scripts import Chat, repl
 
 DEADLINE_S = 45.0
@@ -269,6 +273,14 @@ class Trial:
     def over(self, id: str = HOSTILE) -> bool:
         """Whether a block has ended."""
         return any(isinstance(event, ExecEnd) and event.id == id for event in self.events)
+
+
+@contextmanager
+def spawned() -> Iterator[None]:
+    """Have every worker started afresh, as where nothing can be forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(birth, "can_fork", lambda: False)
+        yield
 
 
 Act = Callable[[Trial], Coroutine[Any, Any, None]]
