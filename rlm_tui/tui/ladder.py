@@ -26,6 +26,10 @@ _TRUE: dict[Rung, str] = {
     "abort": "Its calls are cancelled first. What it has set so far stays.",
     "kill": "Then the blocks before it are run again with their recorded answers. No model is asked.",
 }
+_STILL_TRUE: dict[Rung, str] = {
+    "break": "It stands as soon as it is back in Python. Nothing is lost.",
+    "abort": "It catches what is to end it, or is in native code. What it has set so far stays.",
+}
 
 
 def asked(ladder: Ladder, block: str) -> str:
@@ -37,8 +41,7 @@ def asked(ladder: Ladder, block: str) -> str:
     """
     if ladder.asked is None:
         return ""
-    late = time.monotonic() - ladder.since >= UNANSWERED_S
-    words = _UNANSWERED.get(ladder.asked) if late else None
+    words = _UNANSWERED.get(ladder.asked) if _late(ladder) else None
     return (words or _ASKED[ladder.asked]).format(block=block)
 
 
@@ -49,4 +52,10 @@ def again(ladder: Ladder) -> str:
 
 def truth(ladder: Ladder) -> str:
     """What is lost by it, and what not."""
-    return _TRUE[ladder.asked] if ladder.asked is not None else ""
+    if ladder.asked is None:
+        return ""
+    return (_STILL_TRUE.get(ladder.asked) if _late(ladder) else None) or _TRUE[ladder.asked]
+
+
+def _late(ladder: Ladder) -> bool:
+    return time.monotonic() - ladder.since >= UNANSWERED_S

@@ -14,9 +14,11 @@ class Look:
         text: Its ``repr``, or what went wrong.
         output: What it printed.
         failed: Whether it went wrong.
+        after: How many recorded evaluations were there before it.
     """
 
     code: str
     text: str
     output: str = ""
     failed: bool = False
+    after: int = 0

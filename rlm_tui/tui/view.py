@@ -133,6 +133,10 @@ class View:
             case events.LlmEnd(status="ok"):
                 # Tried again by a person, and mended.
                 self.errors.discard(address.node_of(event.id))
+            case events.ExecEnd() if event.id in self.run.blocks and self.run.blocks[event.id].origin == "eval":
+                pass
+            case events.ExecEnd(status="died", by="human"):
+                pass
             case events.ExecEnd(status="error" | "timeout" | "died") | events.CallEnd(status="error" | "timeout"):
                 self.errors.add(event.id)
             case events.NodeEnd(status="error"):
@@ -156,7 +160,7 @@ class View:
         return (
             {id for id, call in run.calls.items() if call.status in ("error", "timeout")}
             | {id for id, node in run.nodes.items() if node.status == "error"}
-            | {id for id, block in run.blocks.items() if block.status in ("error", "timeout", "died")}
+            | {id for id, b in run.blocks.items() if b.status in ("error", "timeout", "died") and b.origin != "eval"}
         )
 
     def _depth(self, call: str) -> int:

@@ -127,8 +127,8 @@ def release_word(run: Run, held: Held) -> str:
         return RAISED
     if held.point == "limit" and held.id in run.calls and held.id not in run.nodes:
         return "refuse the call"
-    if (kind := failed(held)) in _AFTER:
-        return _AFTER[kind]
+    if (kind := failed(held)) in _AFTER or (kind == "died" and held.id in run.blocks):
+        return _AFTER.get(kind, _AFTER["aborted"])
     if held.point == "call" and held.value.get("unrecorded"):
         return "ask now"
     if held.point == "error" and any(edited.field == "answer" for edited in edits_of(run, held)):
@@ -167,6 +167,8 @@ def sentence(run: Run, held: Held, human: str) -> str:
         said = one_line(_plain(value.get("message"))) or "Something failed that is not the model's code."
         if failed(held) == "aborted":
             return "The variables so far are kept. Running it again first rebuilds the REPL to before it."
+        if failed(held) == "died" and held.id in run.blocks:
+            return f"{said.rstrip('.')}. r runs it again in a REPL rebuilt to before it."
         if failed(held) == "diverged":
             return f"{said.rstrip('.')}. r rebuilds it once more, a goes on with the REPL as it is."
         return said

@@ -107,15 +107,17 @@ class Stage:
         return [str(notification.message) for notification in self.app._notifications]
 
 
-SHUT_IN = {"confinement": "confined (landlock 7, seccomp)", "confinement_level": "confined"}
+SHUT_IN: dict[str, Any] = {
+    "confinement": "confined (landlock 7, seccomp)", "confinement_level": "confined", "confinement_notices": [],
+}  # fmt: skip
 """What a run says of its confinement on the stage, whatever this machine has."""
 
 
-def shut_in(event: Event) -> Event:
+def shut_in(event: Event, environment: dict[str, Any] = SHUT_IN) -> Event:
     """An event, with the same confinement on every machine."""
     if not isinstance(event, RunStart):
         return event
-    return event.model_copy(update={"environment": event.environment | SHUT_IN | {"confinement_notices": []}})
+    return event.model_copy(update={"environment": event.environment | environment})
 
 
 def staged(

@@ -6,6 +6,7 @@ Made again with ``pytest --snapshot-update tests/tui/test_snapshots.py``, and lo
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,3 +132,35 @@ def test_quit(snap_compare: Compare) -> None:
 
 def test_too_small(snap_compare: Compare) -> None:
     compare(snap_compare, scenes.held_request, (50, 12))
+
+
+@pytest.mark.parametrize("size", [MEDIUM, NARROW], ids=["medium", "narrow"])
+def test_standing(snap_compare: Compare, size: tuple[int, int]) -> None:
+    play = then(scenes.standing, "3") if size == NARROW else scenes.standing
+    compare(snap_compare, play, size, replies=[scenes.WAITS], hold=False)
+
+
+def test_evaluated(snap_compare: Compare) -> None:
+    compare(snap_compare, scenes.evaluated, MEDIUM, replies=[scenes.WAITS], hold=False)
+
+
+def test_unanswered(snap_compare: Compare) -> None:
+    compare(snap_compare, scenes.unanswered, MEDIUM, replies=[scenes.NATIVE], hold=False)
+
+
+def test_variables(snap_compare: Compare) -> None:
+    compare(snap_compare, scenes.variables, MEDIUM, replies=[scenes.LISTS])
+
+
+def test_value(snap_compare: Compare) -> None:
+    compare(snap_compare, scenes.value, NARROW, replies=[scenes.LISTS])
+
+
+def test_diverged(snap_compare: Compare, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    play, replies = scenes.diverged(changed), scenes.differs(changed)
+    compare(snap_compare, play, MEDIUM, replies=replies, hold=False, options={"confine": "off"})
+
+
+def test_not_confined(snap_compare: Compare) -> None:
+    compare(snap_compare, scenes.held_request, MEDIUM, environment=scenes.OPEN)

@@ -55,7 +55,7 @@ def _ended_badly(view: View, block: Block) -> tuple[str, str] | None:
     why = _error(events.head(block.error), view.text(block.error)) if block.error is not None else ""
     match block.status:
         case "aborted" if block.stopped_by == BY_HAND:
-            return "aborted by you, the variables so far are kept", "ink-2"
+            return "aborted by you, variables kept", "ink-2"
         case "aborted":
             return "stopped", "ink-2"
         case "died" if block.stopped_by == BY_HAND:

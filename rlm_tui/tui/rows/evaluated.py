@@ -43,12 +43,13 @@ def lines(view: View, layout: Layout, blocks: list[Block], looked: list[Look], w
         return []
     aside = "looked only, nothing changed" if not blocks else ""
     made = [rule(view, "evaluated here", width, aside)]
-    for block in blocks:
-        made += _asked(view, RECORDED, "human", view.text(block.code), width)
-        made += _cut(view, _outcome(view, layout, block, width), width)
-    for look in looked:
-        made += _asked(view, LOOKED, "ink-3", look.code, width, "" if aside else "look only")
-        made += _cut(view, looked_at(layout, look, width), width)
+    for n in range(len(blocks) + 1):
+        for look in (look for look in looked if min(look.after, len(blocks)) == n):
+            made += _asked(view, LOOKED, "ink-3", look.code, width, "" if aside else "look only")
+            made += _cut(view, looked_at(layout, look, width), width)
+        for block in blocks[n : n + 1]:
+            made += _asked(view, RECORDED, "human", view.text(block.code), width)
+            made += _cut(view, _outcome(view, layout, block, width), width)
     return made
 
 

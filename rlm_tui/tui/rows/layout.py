@@ -82,6 +82,25 @@ def wrap_spans(spans: Iterable[Span], cells: int) -> list[list[Span]]:
     return rows
 
 
+def columns(left: list[Line], right: list[Line], width: int, room: int) -> list[Line]:
+    """Two texts side by side, as many lines as the longer one has.
+
+    Args:
+        left: The left one.
+        right: The right one, laid out for its own width.
+        width: Cells of the pane.
+        room: Cells of the left column.
+    """
+    made: list[Line] = []
+    for n in range(max(len(left), len(right))):
+        first = left[n] if n < len(left) else Line()
+        ground = first.ground
+        line = first.cut(room - 2).fill(room - 2)
+        spans = [(piece, f"{words} {ground}" if ground else words) for piece, words in line.spans]
+        made.append(Line([*spans, ("  ", "ink"), *(right[n].spans if n < len(right) else [])]).cut(width))
+    return made
+
+
 def rule(view: View, name: str, width: int, end: str = "", end_ink: str = "ink-3") -> Line:
     """A thin rule with a name in it, and something at its right end."""
     g = view.glyphs

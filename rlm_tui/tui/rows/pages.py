@@ -39,12 +39,16 @@ class Page:
         lines: All of it.
         start: The line to begin at when it is opened.
         streams: Whether its end is being written, so that the end stays in sight.
+        reached: Up to which line the newest evaluation reaches; 0 without one.
+        evaluations: How many there are, so that a new one can be brought into sight.
         stops: The lines that a cursor stands on, and what each is of; empty where there is no cursor.
     """
 
     lines: list[Line]
     start: int = 0
     streams: bool = False
+    reached: int = 0
+    evaluations: int = 0
     stops: dict[int, str] = field(default_factory=dict[int, str])
 
 
@@ -107,18 +111,28 @@ def page(view: View, layout: Layout, width: int, height: int) -> Page:
         case 3:
             return _variables(view, thing, width)
         case _:
-            made = _thing(view, layout, thing, width, height)
-            return Page([*made, *_evaluated(view, layout, thing, width)], streams=_streams(thing))
+            return _first_page(view, layout, thing, width, height)
 
 
-def _evaluated(view: View, layout: Layout, thing: Node | Call | Iteration | Block | None, width: int) -> list[Line]:
-    """What was evaluated at a request, a reply or an observation; a block shows its own beside its code."""
-    if not isinstance(thing, Iteration):
-        return []
+def _first_page(
+    view: View, layout: Layout, thing: Node | Call | Iteration | Block | None, width: int, height: int
+) -> Page:
+    """The thing itself, with what was evaluated where it is held."""
     held = view.held_here()
-    here = held if held is not None and view.iteration_of(view.item_of(held)) is thing else None
-    found = evaluated.lines(view, layout, evaluated.beside(thing, thing.id), evaluated.looks(view, here), width)
-    return [Line(), *found] if found else []
+    held = held if held is not None and view.item_of(held) == view.item else None
+    at = held.id if held is not None else thing.id if isinstance(thing, Iteration | Block) else ""
+    iteration = view.iteration_of(view.item) or (
+        thing.iterations[-1] if isinstance(thing, Node) and thing.iterations else None
+    )
+    tried, looked = evaluated.beside(iteration, at), evaluated.looks(view, held)
+    if isinstance(thing, Block):
+        made, reached = things.code(view, layout, thing, width, height)
+    else:
+        made, reached = _thing(view, layout, thing, width, height), 0
+        if found := evaluated.lines(view, layout, tried, looked, width):
+            made = [*made, Line(), *found]
+            reached = len(made)
+    return Page(made, streams=_streams(thing), reached=reached, evaluations=len(tried) + len(looked))
 
 
 def _prints(thing: Node | Call | Iteration | Block | None) -> bool:
@@ -130,9 +144,7 @@ def _streams(thing: Node | Call | Iteration | Block | None) -> bool:
     return status.sampling(attempts)
 
 
-def _thing(
-    view: View, layout: Layout, thing: Node | Call | Iteration | Block | None, width: int, height: int
-) -> list[Line]:
+def _thing(view: View, layout: Layout, thing: Node | Call | Iteration | None, width: int, height: int) -> list[Line]:
     item = view.item or ""
     match thing:
         case Node() | Call() if item.endswith(ANSWER):
@@ -141,8 +153,6 @@ def _thing(
             return things.observation(view, layout, thing, width)
         case Iteration():
             return things.reply(view, layout, thing, width, height)
-        case Block():
-            return things.code(view, layout, thing, width, height)
         case Call():
             return things.call(view, layout, thing, width)
         case _:
@@ -182,7 +192,8 @@ def _variables(view: View, thing: Node | Call | Iteration | Block | None, width:
     if block is not None and ran and block.removed:
         made += [Line(), *pairs([("removed here", text.clean(", ".join(block.removed)))], width, 14)]
     if not rows:
-        made += [Line(), *sentence("No variables yet: nothing has run in this node.", width)]
+        said = "Nothing had run in this node before." if block is not None else "nothing has run in this node."
+        made += [Line(), *sentence(said if block is not None else f"No variables yet: {said}", width)]
     return Page(made, stops=stops)
 
 

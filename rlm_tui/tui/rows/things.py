@@ -12,7 +12,7 @@ from rlm_tui.tui import text
 from rlm_tui.tui.rows import brief, evaluated, messages, rebuilt, standing, status, strips, variables
 from rlm_tui.tui.rows.answers import given_to, last_edit
 from rlm_tui.tui.rows.code import difference, numbered
-from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
+from rlm_tui.tui.rows.layout import Layout, columns, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.step import context
 from rlm_tui.tui.view import View, in_hand
@@ -20,7 +20,7 @@ from rlm_tui.tui.view import View, in_hand
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(\w*)")
 
 
-def code(view: View, layout: Layout, block: Block, width: int, height: int) -> list[Line]:
+def code(view: View, layout: Layout, block: Block, width: int, height: int) -> tuple[list[Line], int]:
     """A block: its code, an edit as a difference; below it its calls and who writes, or the variables it will find.
 
     Args:
@@ -29,31 +29,46 @@ def code(view: View, layout: Layout, block: Block, width: int, height: int) -> l
         block: The block.
         width: Cells of the pane.
         height: Rows of the pane; what is below the code fits itself to what is left.
+
+    Returns:
+        The lines, and up to which of them the newest evaluation reaches; 0 without one.
     """
-    now = view.text(view.code(block))
     stands = standing.held_at_line(view, block)
-    if block.was is not None:
-        made = list(difference(layout, view.text(block.was), now, width))
-    else:
-        waiting = brief.waiting_line(now) if stands is None and block.status == "open" and block.open_calls else None
-        made = list(numbered(view, layout, now, width, waiting))
-    if not now.strip():
-        made = sentence("This block is empty.", width)
+    iteration = view.iteration_of(block.id)
+    tried = evaluated.beside(iteration, block.id)
+    looked = evaluated.looks(view, view.run.held.get(block.id))
+    aside = view.size == "medium" and (stands is not None or bool(tried or looked))
+    room = width * 11 // 20 if aside else width
+    cells = room - 1 if aside else width
+    made = _code(view, layout, block, cells)
     if stands is not None:
-        made = standing.code(view, made, stands, block, width)
-    made += rebuilt.told(view, block, width)
+        made = standing.code(view, made, stands, block, cells)
+    made += rebuilt.told(view, block, cells)
     if block.calls and view.size == "wide":
         made += [Line(), *strips.strips(view, block, width)]
     if (writer := strips.writing(view, block)) is not None:
-        return [*made, Line(), *strips.stream(view, *writer, width, height - len(made) - 1)]
-    iteration = view.iteration_of(block.id)
-    tried = evaluated.beside(iteration, block.id)
-    found = evaluated.lines(view, layout, tried, evaluated.looks(view, view.run.held.get(block.id)), width)
-    if found:
-        made += [Line(), *found]
+        return [*made, Line(), *strips.stream(view, *writer, width, height - len(made) - 1)], 0
+    left = width - room if aside else width
+    found = evaluated.lines(view, layout, tried, looked, left)
+    below = [Line(), *found] if found else []
+    reached = len(below)
     if stands is not None:
-        return made + standing.below(view, stands, width)
-    return made if block.calls or iteration is None else made + _before(view, block, iteration, width)
+        below += standing.below(view, stands, left)
+    elif not block.calls and iteration is not None and not aside:
+        below += _before(view, block, iteration, width)
+    if aside:
+        return columns(made, below[1:], width, room), max(0, reached - 1)
+    return made + below, len(made) + reached if reached else 0
+
+
+def _code(view: View, layout: Layout, block: Block, width: int) -> list[Line]:
+    now = view.text(view.code(block))
+    if not now.strip():
+        return sentence("This block is empty.", width)
+    if block.was is not None:
+        return list(difference(layout, view.text(block.was), now, width))
+    waits = block.status == "open" and block.open_calls and standing.held_at_line(view, block) is None
+    return list(numbered(view, layout, now, width, brief.waiting_line(now) if waits else None))
 
 
 def _before(view: View, block: Block, iteration: Iteration, width: int) -> list[Line]:

@@ -66,7 +66,9 @@ def table(view: View, rows: list[VariableRow], width: int, changed: frozenset[st
         line.add("  ").add(text.pad(kind, room, g.ellipsis), "ink-3").add("  ")
         mark = "  changed here" if row.name in changed else ""
         left = max(4, width - line.width - len(mark) - 1)
-        line.add(text.cut(text.flowed(row.brief), left, g.ellipsis), "ink-2").add(mark, "ink-3")
+        line.add(text.cut(text.flowed(row.brief), left, g.ellipsis), "ink-2")
+        if mark:
+            line.fill(width - len(mark) - 1).add(mark, "ink-3")
         lines.append(line)
     return lines
 

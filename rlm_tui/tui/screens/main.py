@@ -17,6 +17,7 @@ from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.copied import copied
 from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.looks import Look
+from rlm_tui.tui.rows import evaluated
 from rlm_tui.tui.screens.panes import PanesScreen
 from rlm_tui.tui.text import clean, count
 from rlm_tui.tui.view import View
@@ -224,7 +225,10 @@ class MainScreen(PanesScreen):
             self.say(found)
             return
         said = found.text if found.status != "timeout" else found.text or "No answer within two seconds."
-        self.view.looked(node, Look(code, said, found.output, found.status != "ok"))
+        held = self.view.held_in(node)
+        iteration = self.view.iteration_of(self.view.item_of(held)) if held is not None else None
+        after = len(evaluated.beside(iteration, held.id)) if held is not None else 0
+        self.view.looked(node, Look(code, said, found.output, found.status != "ok", after))
         self.sync()
 
     def _show_where(self, node: str) -> None:

@@ -126,13 +126,19 @@ class ValueScreen(Screen[None]):
             return
         self.query_one("#value-title", Lines).show([self._title(cells)])
         shown.show(self._lines(shown.cells), top)
-        targets: list[Target] = []
-        line = Line(ground="on-raised").add("  ")
-        write(line, targets, 0, self._pairs())
-        where = self._where()
-        if width(where) + line.width + 4 <= cells:
-            line.fill(cells - width(where) - 2).add(where, "ink-2")
-        self.query_one("#value-keys", Lines).show([line.cut(cells).fill(cells)], targets)
+        self.query_one("#value-keys", Lines).show(*self._foot(cells))
+
+    def _foot(self, cells: int) -> tuple[list[Line], list[Target]]:
+        """Where it is at the right, and as many keys as there is room for; the way back always."""
+        where, pairs = self._where(), self._pairs()
+        while True:
+            targets: list[Target] = []
+            line = Line(ground="on-raised").add("  ")
+            write(line, targets, 0, pairs)
+            if line.width + width(where) + 4 <= cells or len(pairs) == 1:
+                line.fill(cells - width(where) - 2).add(where, "ink-2")
+                return [line.cut(cells, self._view.glyphs.ellipsis).fill(cells)], targets
+            pairs = [*pairs[:-2], pairs[-1]]
 
     def _title(self, cells: int) -> Line:
         g, row = self._view.glyphs, self._row()

@@ -246,6 +246,7 @@ class Inspector(Widget):
         self._layout = Layout()
         self._seen: Hashable = None
         self._about: Hashable = None
+        self._evaluations = 0
 
     def compose(self) -> ComposeResult:
         """Tabs, then the text."""
@@ -284,6 +285,11 @@ class Inspector(Widget):
         self.view.tab = tab
         self.sync()
 
+    def _shows(self, line: int, rows: int) -> bool:
+        """Whether the lines up to this one are in sight."""
+        top = self.body.scroll_offset.y
+        return top < line <= top + rows
+
     def sync(self) -> None:
         """Repaint what changed since the last time; next to nothing when nothing did."""
         if not self.is_mounted or not self.body.cells:
@@ -302,7 +308,9 @@ class Inspector(Widget):
             top = end if page.streams else min(page.start, end)
         elif page.streams and self.body.at_end:
             top = end
-        self._about = about
+        elif page.evaluations != self._evaluations and not self._shows(page.reached, rows):
+            top = min(max(0, page.reached - rows), end)
+        self._about, self._evaluations = about, page.evaluations
         self.body.show(page.lines, top)
         self.body.signs = self.view.glyphs
         self.view.variable = self.body.stand(page.stops, self.view.variable)

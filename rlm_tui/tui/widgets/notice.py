@@ -48,7 +48,7 @@ def _compose(view: View, said: list[str], cells: int) -> tuple[list[Line], list[
     line = Line(ground="on-raised").add(g.cursor, "error").add(f" {confinement.level(view)[0]}  ", "error bold")
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
     keys = (("esc", "hide", "back"),) if narrow else (("?", "more", "help"), ("esc", "hide", "back"))
-    ends = sum(len(key) + len(word) + 4 for key, word, _ in keys)
+    ends = 2 + sum(len(key) + len(word) + 4 for key, word, _ in keys)
     line.add(cut(said[0] + more, max(8, cells - line.width - ends - 1), g.ellipsis), "ink").fill(cells - ends)
     targets: list[Target] = []
     for key, word, action in keys:

@@ -201,7 +201,7 @@ class Prompt(Vertical):
         if self._said:
             return line.add(cut(clean(self._said), cells - 6, g.ellipsis), "ink-2").fill(cells)
         narrow = self._view.size == "narrow"
-        says = "looks only, in a copy" if looks else "recorded, it may change things"
+        says = "looks only, in a copy" if looks else "recorded" if narrow else "recorded, it may change things"
         pairs = [
             ("enter", "look" if looks else "run", ""),
             ("tab", "name", ""),
