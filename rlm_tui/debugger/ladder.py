@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 from rlm_tui.debugger.asking import Asking
 from rlm_tui.debugger.gates import HoldingGates, Wish
 from rlm_tui.debugger.likeness import Ladder, Refusal, Rung
+from rlm_tui.engine.breakin import STANDS, UNDER_WAY
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Event, ExecEnd, Hold, NodeEnd
@@ -42,16 +42,17 @@ class Stops:
         engine: The run.
         gates: What holds it.
         asking: What people evaluate in it.
-        fault: Gets the words of an act of the engine that failed.
     """
 
     engine: EngineRun
     gates: HoldingGates
     asking: Asking
-    fault: Callable[[str], None]
     _asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     """By node."""
-    _acts: set[asyncio.Task[Refusal]] = field(default_factory=set[asyncio.Task[Refusal]])
+    _unbreakable: set[str] = field(default_factory=set[str])
+    """Running blocks of which the break-in was refused: the next press aborts them."""
+
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.engine.journal.subscribe(self._follow)
@@ -67,7 +68,7 @@ class Stops:
         hands = self.gates.hands(node)
         if self._evaluates(node) or any(hand.point == "line" for hand in hands):
             return Ladder(next="abort")
-        breakable: Rung | None = "break" if self._running(node) else None
+        breakable = self._first(self._running(node))
         if hands:
             return Ladder(next=breakable)
         if self.gates.wants(node) == "pause":
@@ -79,6 +80,10 @@ class Stops:
         at = self.engine.nodes.get(node)
         blocks = None if at is None else at.blocks
         return None if blocks is None or blocks.rebuilding or blocks.standing is not None else blocks.current
+
+    def _first(self, block: str | None) -> Rung | None:
+        """What stops a block that nobody has tried to stop."""
+        return None if block is None else "abort" if block in self._unbreakable else "break"
 
     def _evaluates(self, node: str) -> str:
         """The address of what a person evaluates there, once it runs."""
@@ -106,16 +111,14 @@ class Stops:
             self.gates.release(hand, "abort")
             return None
         block = self._running(id)
-        return self._nothing_runs(id) if block is None else await self._climb(id, block, "break")
+        return self._nothing_runs(id) if block is None else await self._climb(id, block, self._first(block))
 
     async def _climb(self, id: str, block: str, rung: Rung | None) -> Refusal:
         node = self.engine.nodes[id]
         match rung:
             case "break":
-                stepped = self.gates.lines.get(block) == "step"
                 self.gates.lines[block] = "pause"
-                # One that is on its way to its next line stands there, or at nothing before it.
-                act = _nothing_more if stepped else node.break_in
+                act = node.break_in
             case "abort":
                 self.gates.lines.pop(block, None)
                 act = node.abort_block
@@ -124,7 +127,28 @@ class Stops:
             case _:
                 return HARDEST
         self._asked[id] = asked = Asked(block, rung)
-        return await self._begin(id, asked, act())
+        refused = True
+        try:
+            # One press after the other, but the last rung waits for nobody.
+            async with nullcontext() if rung == "kill" else self._turn:
+                why = await act()
+            # One that is on its way to its next line, or was wanted before and then not, stands soon all the same.
+            why = None if why in (UNDER_WAY, STANDS) else why
+            refused = why is not None
+        except ReplDied:
+            return None
+        finally:
+            if refused and self._asked.get(id) is asked:
+                self._drop(id, asked)
+        return why
+
+    def _drop(self, node: str, asked: Asked) -> None:
+        """There is nothing that this rung could still reach. A block that can't be broken in to can be aborted."""
+        del self._asked[node]
+        if asked.rung == "break":
+            self.gates.lines.pop(asked.block, None)
+            if self._running(node) == asked.block:
+                self._unbreakable.add(asked.block)
 
     def _nothing_runs(self, id: str) -> str:
         """Why there is nothing to break in to, and what happens instead."""
@@ -151,24 +175,6 @@ class Stops:
         if asked is not None and asked.rung == "break":
             del self._asked[node]
 
-    async def _begin(self, id: str, asked: Asked, act: Coroutine[Any, Any, Refusal]) -> Refusal:
-        """Begin an act of the engine; what it refuses at once is the answer. How it goes on is in the events."""
-        task = asyncio.ensure_future(act)
-        self._acts.add(task)
-        task.add_done_callback(lambda done: self._over(id, asked, done))
-        await asyncio.wait([task], timeout=0)
-        return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
-
-    def _over(self, id: str, asked: Asked, task: asyncio.Task[Refusal]) -> None:
-        self._acts.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, ReplDied):
-            self.fault(f"A block could not be stopped: {type(error).__name__}: {error}")
-        if self._asked.get(id) is asked and (error is not None or (not task.cancelled() and task.result() is not None)):
-            # It was refused: there is nothing that this rung could still reach.
-            del self._asked[id]
-            self.gates.lines.pop(asked.block, None)
-
     def _follow(self, event: Event) -> None:
         """A rung was reached, or there is nothing left to stop."""
         match event:
@@ -176,6 +182,7 @@ class Stops:
                 rungs: tuple[Rung, ...] = ("break",)
             case ExecEnd(id=block):
                 node, rungs = address.node_of(block), tuple(AFTER.values())
+                self._unbreakable.discard(block)
             case NodeEnd(id=node):
                 self._asked.pop(node, None)
                 return
@@ -184,7 +191,3 @@ class Stops:
         asked = self._asked.get(node)
         if asked is not None and asked.block == block and asked.rung in rungs:
             del self._asked[node]
-
-
-async def _nothing_more() -> Refusal:
-    return None

@@ -54,18 +54,18 @@ class Session:
         pace: Pace | None = None,
     ) -> None:
         self.scenario = scenario
-        self._faults: list[str] = []
         self.gates = HoldingGates(journal, hold_first=hold)
         self.journal = journal
         self.engine = engine(self.gates)
         self.gates.waiting = self.engine.shared.held
         asking = Asking(self.engine, self.gates)
-        self._stops = Stops(self.engine, self.gates, asking, self._faults.append)
+        self._stops = Stops(self.engine, self.gates, asking)
         self._verbs = Verbs(self.engine, self.gates, asking, self._stops)
         self._pace = pace
         self._thread: EngineThread | None = None
         self._main: Future[NodeEnd] | None = None
         self._killing = False
+        self._faults: list[str] = []
 
     @property
     def notices(self) -> list[str]:

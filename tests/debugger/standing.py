@@ -14,8 +14,19 @@ LOOP = code("n = 0", ON, "while True:", "    n += 1")
 NATIVE = code("n = 1", ON, "sum(range(10**12))")
 """Stops at the last rung only: one call of C code."""
 RESISTS = code(
-    "n = 2", ON, "while True:", "    try:", "        while True: pass", "    except BaseException: pass"
-)  # fmt: skip
+    "n = 2",
+    ON,
+    "while True:",
+    "    try:",
+    "        while True:",
+    "            try:",
+    "                while True:",
+    "                    try:",
+    "                        while True: pass",
+    "                    except BaseException: pass",
+    "            except BaseException: pass",
+    "    except BaseException: pass",
+)
 """Can be broken in to, and not be aborted."""
 
 

@@ -128,6 +128,21 @@ def test_an_evaluation_that_does_not_end_is_stopped_by_the_ladder() -> None:
         run.ended()
 
 
+def test_what_does_not_end_in_a_block_that_stands_is_stopped_with_the_block() -> None:
+    with small({QUESTION: [LOOP, code('FINAL("end")')]}) as run:
+        printed(run)
+        held = broken(run)
+        evaluation = run.session.evaluate("root", f"{ON}\nwhile True: pass")
+        printed(run, f"{held.id}+e1")
+        assert run.session.ladder("root").next == "abort"
+        done(run.session.harder("root"))
+        evaluation.result(DEADLINE_S)
+        assert run.held("error").value["kind"] == "aborted"
+        assert run.run.blocks[f"{held.id}+e1"].status == "aborted"
+        do(run, "release", run.held("error"))
+        assert answer(run) == "end"
+
+
 # Look -----------------------------------------------------------------------------------------------------------------
 
 

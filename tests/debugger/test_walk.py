@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncIterator
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rlm_tui.debugger.likeness import Refusal
 from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import read
@@ -65,8 +69,14 @@ def command(run: Watched, dice: random.Random, held: Held) -> Any:
     session, nodes = run.session, list(run.run.nodes)
     at = held.id if dice.random() < 0.9 else dice.choice([*nodes, *run.run.calls])
     roll = dice.random()
-    if roll < 0.7:
+    if roll < 0.62:
         return getattr(session, dice.choice(GOING_ON))(at)
+    if roll < 0.68:
+        return session.harder(dice.choice([at, *nodes]))
+    if roll < 0.7:
+        return session.page(dice.choice([at, *nodes]), "context", 0, 9)
+    if roll < 0.72:
+        return session.look(at, "len(context)")
     if roll < 0.83:
         field, value = change(held)
         return session.edit(held.id, field, value)
@@ -109,15 +119,23 @@ def walk(seed: int, where: Path) -> None:
     model = Flaky(model_for("multi-hop"), dice.choice([4, 9, 1000]))
     with running("multi-hop", hold=True, runs=where, model=model, **options) as run:
         run.session.pause(None).result(DEADLINE_S)
+        evaluations: list[Future[Refusal]] = []
         for _ in range(STEPS):
             if stop(run) is None or not (held := list(run.run.held.values())):
                 break
-            command(run, dice, dice.choice(held)).result(DEADLINE_S)
+            if dice.random() < 0.03:
+                # Not waited for: where a REPL made anew differs, it waits for a decision itself.
+                evaluations.append(run.session.evaluate(dice.choice(held).id, "seen = len(context)"))
+            else:
+                command(run, dice, dice.choice(held)).result(DEADLINE_S)
         while (held := stop(run)) is not None:
-            run.session.release_all().result(DEADLINE_S)
+            finished(run, evaluations)
+            for one in list(run.run.held):
+                run.session.release(one).result(DEADLINE_S)
             run.until(lambda fold, id=held.id: id not in fold.held or fold.end, "let go")
         run.ended()
-        bottom_up(run)
+        assert all(isinstance(one.result(DEADLINE_S), str | None) for one in evaluations)
+        bottom_up(run, evaluations=False)
         settled(run)
         path = run.session.journal.path
         assert path is not None
@@ -126,6 +144,14 @@ def walk(seed: int, where: Path) -> None:
         run.session.close()
         assert fresh.seen == len(list(read(path).events()))
     assert workers() <= before
+
+
+def finished(run: Watched, evaluations: list[Future[Refusal]]) -> None:
+    """Wait until nothing is evaluated but what waits for a decision itself."""
+    ends = time.monotonic() + DEADLINE_S
+    while not all(one.done() for one in evaluations) and not any("+e" in id for id in list(run.run.held)):
+        assert time.monotonic() < ends, "the evaluations"
+        futures.wait(evaluations, 0.02)
 
 
 def settled(run: Watched) -> None:
