@@ -54,7 +54,7 @@ def serve(
 
     def deliver(message: dict[str, Any]) -> None:
         if message["kind"] in AT_ANY_TIME and runners:
-            channel.send(_answer(runners[0], inherited, message))
+            channel.send(_answer_at_once(runners[0], message))
         else:
             inbox.put(message)
 
@@ -94,10 +94,8 @@ def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) 
             runner.put(message["name"], inherited[message["name"]])
         elif kind == "read":
             value = runner.resolve(message["name"], message["block"])
-        elif kind == "rows":
-            value = {"status": "ok", "rows": runner.rows(LISTING_CAP)}
-        elif kind == "page":
-            value = runner.page(message["name"], message["start"], message["count"])
+        elif kind in AT_ANY_TIME:
+            return _answer_at_once(runner, message)
         elif kind == "answer":
             runner.set_ready(message["ready"])
     except (KeyError, MemoryError, OSError, ValueError) as error:
@@ -105,9 +103,17 @@ def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) 
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
+def _answer_at_once(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
+    if message["kind"] == "rows":
+        value: dict[str, Any] = {"status": "ok", "rows": runner.rows(LISTING_CAP)}
+    else:
+        value = runner.page(message["name"], message["start"], message["count"])
+    return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
+
+
 def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
     owners = Owners()
-    limit = channel.relief = Memory(limit_resources({"tasks": None, **policy}))
+    limit = channel.relief = Memory(limit_resources(policy))
     output = Output(channel.send, bell, owners)
     effects = Effects(lambda: owners.running is not None)
     module = types.ModuleType("__main__")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rlm_tui.repl.process import BlockResult
 from tests.repl.desk import DEADLINE_S, Desk
 
 OPEN_DESCRIPTORS = """
@@ -284,3 +285,36 @@ def test_texts_that_raise(desk: Desk) -> None:
         assert (result.status, result.finals) == ("error", ()), use
         assert "KeyError" in (result.error or ""), use
         assert desk.run("answer = {}\n1").status == "ok"
+
+
+def test_the_worker_reads_on_when_a_block_has_used_up_its_memory(tmp_path: Path) -> None:
+    """What is asked, answered and stopped meanwhile goes through the thread that reads; it must not die of it."""
+
+    async def work(desk: Desk) -> BlockResult:
+        code = (
+            "kept, size = [], 1 << 20\nwhile size:\n    try: kept.append(bytearray(size))\n"
+            "    except MemoryError: size //= 2\n"
+            "try: x = llm_query('x')\nfinally: kept.clear()\nlen(x)"
+        )
+
+        async def large(block: str, fn: str, prompt: list[str] | str, model: str | None) -> str:
+            for _ in range(5):
+                assert "kept" in {v.name for v in await desk.repl.variables()}
+                assert len((await desk.repl.page("kept", 0, 500)).rows) > 100
+            return "é" * 2_000_000
+
+        return await desk.execute(code, on_call=large)
+
+    with Desk(tmp_path, memory_bytes=256 << 20) as desk:
+        result = desk.wait(work(desk))
+        assert (result.status, result.value) == ("ok", "2000000"), result.error
+
+
+def test_forks_of_forks_end_nothing_of_ours(desk: Desk) -> None:
+    code = (
+        "import os\npid = os.fork()\nif not pid:\n    inner = os.fork()\n    if inner: os.waitpid(inner, 0)\n"
+        "    f = open('made', 'a'); f.write('x'); f.close()\n    os._exit(0)\n"
+        "os.waitpid(pid, 0)\nopen('made').read()"
+    )
+    assert desk.run(code).value == "'xx'"
+    assert desk.run("len(llm_query('x'))").value == "3"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rlm_tui.repl import look
+from rlm_tui.repl.changes import Changes
 from tests.repl.desk import Desk
 
 HOSTILE = """
@@ -110,3 +111,41 @@ def test_names_that_are_no_names() -> None:
     namespace: dict[str, object] = {"a": 1, Str("b"): 2, "_": 3, "__x__": 4, "f": 5, "n" * 1000: 6}
     assert list(look.listing(namespace, frozenset({"f"}))) == ["a", "n" * 1000]
     assert len(look.row("n" * 1000, 1)[0]) == look.NAME_WIDTH
+
+
+class TestChanges:
+    def names(self, changes: Changes, variables: dict[str, object]) -> list[str]:
+        return [name for name, *_ in changes.note(variables)[0]]
+
+    def test_what_is_new_different_or_gone(self) -> None:
+        changes, kept = Changes(), [1, 2]
+        variables: dict[str, object] = {"n": 10**6, "s": "x", "kept": kept, "gone": None, "f": len, "big": "y" * 10**6}
+        assert self.names(changes, variables) == ["big", "f", "gone", "kept", "n", "s"]
+        assert changes.note(dict(variables)) == ([], [])
+        kept[0] = 3
+        after = {**variables, "n": int("1000000"), "s": "x" * 2, "big": "y" * (10**6 - 1), "f": max, "new": 0}
+        del after["gone"]
+        changed, gone = changes.note(after)
+        assert [name for name, *_ in changed] == ["big", "f", "kept", "n", "new", "s"]
+        assert gone == ["gone"]
+
+    def test_a_number_is_not_taken_for_another_object_at_the_same_place(self) -> None:
+        """A former value is let go of, and what replaces it may well lie where it lay."""
+        changes, variables = Changes(), dict[str, object]()
+        for size in (10, 10_000, 1_000_000):
+            for letter in "abcdef":
+                variables["s"] = letter * size
+                assert self.names(changes, variables) == ["s"]
+
+    def test_a_kind_for_which_identity_says_nothing(self) -> None:
+        changes, shared = Changes(), [0] * 100
+        assert self.names(changes, {"a": shared}) == ["a"]
+        shared.append(1)
+        assert self.names(changes, {"a": shared}) == ["a"]
+        assert self.names(changes, {"a": list(shared)}) == ["a"]
+        assert self.names(changes, {"a": 5}) == ["a"]
+        assert self.names(changes, {"a": shared}) == ["a"]
+
+    def test_names_alike_in_what_is_shown_of_them(self) -> None:
+        changes = Changes()
+        assert len(self.names(changes, {"n" * 300 + "a": [], "n" * 300 + "b": 1})) == 2

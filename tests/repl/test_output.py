@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from rlm_tui.repl.process import BlockResult
 from rlm_tui.repl.protocol import OUTPUT_CAP, RAW_CAP
+from rlm_tui.repl.running import LATE_CUT
+from rlm_tui.repl.streams import PIECE_CAP
 from tests.repl.desk import Desk, Watch
 
 
@@ -121,3 +126,96 @@ def test_stdout_printed_before_death_is_kept(desk: Desk) -> None:
         return await task
 
     assert desk.wait(work()).stdout == "go\n"
+
+
+def test_a_line_of_50_mb_is_cut_and_counted(desk: Desk) -> None:
+    watch = Watch()
+    result = desk.run("print('x' * 50_000_000, end='end')", on_output=watch)
+    assert result.stdout == watch.text() == "x" * OUTPUT_CAP
+    cut = result.cuts["stdout"]
+    assert (cut.kept, cut.total, cut.tail[-5:]) == (OUTPUT_CAP, 50_000_003, "xxend")
+    assert max(len(text) for *_, text, _ in watch.pieces) <= PIECE_CAP
+
+
+def test_a_million_short_lines_come_whole_and_in_few_pieces(desk: Desk) -> None:
+    watch = Watch()
+    result = desk.run("for i in range(1_000_000): print(i)", on_output=watch)
+    assert result.stdout == "".join(f"{i}\n" for i in range(1_000_000))
+    assert result.cuts == {}
+    assert len(watch.pieces) < 1000
+
+
+def test_late_output_that_is_cut_says_so_once(desk: Desk) -> None:
+    code = (
+        "import threading\ngo, done = threading.Event(), threading.Event()\ndef f():\n    go.wait()\n"
+        "    for _ in range(40): print('l' * 1_000_000)\n    done.set()\n"
+        "threading.Thread(target=f, daemon=True).start()\nprint('mine')"
+    )
+
+    async def work() -> tuple[BlockResult, Watch]:
+        watch = Watch()
+        result = await desk.execute(code, watch)
+        await desk.execute("go.set(); done.wait()")
+        await watch.until(lambda watch: LATE_CUT in watch.text(late=True))
+        await desk.execute("1")
+        return result, watch
+
+    result, watch = desk.wait(work())
+    assert (result.stdout, result.cuts) == ("mine\n", {})
+    late = watch.text(late=True)
+    assert late.count(LATE_CUT) == 1
+    assert len(late) == OUTPUT_CAP - len("mine\n") + len(LATE_CUT)
+
+
+def test_late_process_output_that_is_cut_says_so_once(desk: Desk) -> None:
+    code = (
+        "import os, threading\ngo = threading.Event()\ndef f():\n    go.wait()\n"
+        "    for _ in range(30): os.write(1, b'r' * 50_000)\n    os.write(1, b'end')\n"
+        "threading.Thread(target=f, daemon=True).start()\ngo.set()"
+    )
+
+    async def work() -> Watch:
+        watch = Watch()
+        result = await desk.execute(code, watch)
+        await watch.until(lambda watch: "raw" in result.cuts or LATE_CUT in watch.text("raw", late=True))
+        return watch
+
+    watch = desk.wait(work())
+    assert len(watch.text("raw", late=False) + watch.text("raw", late=True).replace(LATE_CUT, "")) == RAW_CAP
+
+
+def test_an_on_output_that_raises_does_not_break_the_line(desk: Desk) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        desk.run("print(1)\nllm_query('x')\nkept = 1", on_output=broken)
+    assert desk.repl.alive
+    assert desk.run("kept").value == "1"
+
+
+def test_an_on_output_that_raises_late_is_told_to_the_loop(desk: Desk) -> None:
+    seen: list[BaseException] = []
+
+    async def work() -> None:
+        told = asyncio.Event()
+
+        def handle(_: object, context: dict[str, Any]) -> None:
+            seen.append(context["exception"])
+            told.set()
+
+        asyncio.get_running_loop().set_exception_handler(handle)
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("ours")
+
+        code = (
+            "import threading\ngo = threading.Event()\nt = threading.Thread(target=lambda: (go.wait(), print('late')))"
+        )
+        await desk.execute(code + "\nt.start()", broken)
+        await desk.execute("go.set(); t.join()")
+        await told.wait()
+
+    desk.wait(work())
+    assert isinstance(seen[0], ZeroDivisionError)
+    assert desk.still_there()
