@@ -132,7 +132,7 @@ def walk(seed: int, where: Path) -> None:
             finished(run, evaluations)
             for one in list(run.run.held):
                 run.session.release(one).result(DEADLINE_S)
-            run.until(lambda fold, id=held.id: id not in fold.held or fold.end, "let go")
+            run.until(lambda fold, held=held: fold.held.get(held.id) is not held or fold.end, "let go")
         run.ended()
         assert all(isinstance(one.result(DEADLINE_S), str | None) for one in evaluations)
         bottom_up(run, evaluations=False)
