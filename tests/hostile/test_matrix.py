@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rlm_tui.repl.birth import can_fork
 from tests.hostile.matrix import ROWS, check, check_host, play
 from tests.hostile.row import Row
 from tests.hostile.trial import DEADLINE_S, spawned, workers
+from tests.repl.cell import why_not_confined
 
 
 def gone(pids: set[int]) -> None:
@@ -26,9 +28,14 @@ def gone(pids: set[int]) -> None:
             os.close(descriptor)
 
 
-def survive(row: Row, folder: Path, level: str, capfd: pytest.CaptureFixture[str]) -> None:
+def survive(row: Row, folder: Path, level: str, capfd: pytest.CaptureFixture[str], *, forked: bool = True) -> None:
     told = play(row, folder, level)
     gone(set(workers()))
+    assert told.forked is (forked and can_fork())
+    if why_not_confined() is None:
+        assert told.level == level
+    elif row.level is not None:
+        pytest.skip(str(why_not_confined()))
     check(row, told)
     check_host(told)
     assert capfd.readouterr() == ("", "")
@@ -43,7 +50,7 @@ def test_a_hostile_block(row: Row, tmp_path: Path, capfd: pytest.CaptureFixture[
 @pytest.mark.parametrize("row", [row for row in ROWS if row.level != "process"], ids=lambda row: row.id)
 def test_a_hostile_block_in_a_spawned_worker(row: Row, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with spawned():
-        survive(row, tmp_path, "confined", capfd)
+        survive(row, tmp_path, "confined", capfd, forked=False)
 
 
 @pytest.mark.full

@@ -45,6 +45,7 @@ class Told:
         live: The fold that the engine kept.
         stored: The fold of the journal as it was read back.
         end: How the root ended.
+        forked: Whether the REPLs were forked from one process.
         same_repl: Whether the block after ran in the REPL that ran the hostile one.
         ticks: The host's ticks while the hostile block ran.
         leaves: The prompts of plain requests, in the order they came.
@@ -58,12 +59,18 @@ class Told:
     stored: Run
     text: Callable[[Any], str]
     end: NodeEnd
+    forked: bool
     same_repl: bool
     ticks: int
     leaves: list[str]
     errors: list[Failure]
     unrecorded: list[Ask]
     scratch: Path
+
+    @property
+    def level(self) -> str:
+        """How far the REPLs were shut in."""
+        return str(self.live.environment["confinement_level"])
 
     def of(self, kind: type[E], id: str | None = None) -> list[E]:
         """The events of one kind (at one address), oldest first."""
@@ -146,6 +153,7 @@ class Trial:
         self._in_hand: dict[str, tuple[GateValue, asyncio.Future[GateValue]]] = {}
         self._changed = asyncio.Event()
         self._asking: set[asyncio.Task[Any]] = set()
+        self._forked = False
         self._repls: dict[str, Any] = {}
         self._ticks_at: dict[str, int] = {}
         self.journal.subscribe(self._note)
@@ -162,6 +170,7 @@ class Trial:
             Run(reader.events()),
             reader.text,
             end,
+            self._forked,
             self._repls.get(HOSTILE) is self._repls.get(AFTER),
             self._ticks_at["end"] - self._ticks_at["start"],
             self.chat.leaves,
@@ -198,6 +207,7 @@ class Trial:
             self._ticks_at["start" if isinstance(event, ExecStart) else "end"] = self.ticks
         if isinstance(event, ExecEnd) and self.engine.root is not None:
             self._repls[event.id] = self.engine.root.blocks.repl
+            self._forked = self.engine.shared.source is not None and self.engine.shared.source.forks
         self._changed.set()
 
     async def _leaf(self, prompt: str) -> str:
