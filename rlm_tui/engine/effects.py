@@ -70,6 +70,8 @@ class Effects:
         self._before_hold: dict[str, int] = {}
         self._killed: dict[str, list[str]] = {}
         """By block, the calls that ended only because it was stopped."""
+        self._cut_short: dict[str, list[str]] = {}
+        """By node, the blocks that ended only because it was."""
         for event in journal.events():
             self._learn(event)
         journal.subscribe(self._learn)
@@ -93,13 +95,17 @@ class Effects:
             self._ends[kind, event.id] = event
             if isinstance(event, CallEnd) and event.status == "killed":
                 self._killed.setdefault(address.parent(event.id), []).append(event.id)
+            if isinstance(event, ExecEnd) and event.status == "aborted" and event.by is None:
+                self._cut_short.setdefault(address.node_of(event.id), []).append(event.id)
 
     def _forget_killed(self, block: str) -> None:
-        """A block that runs again asks again for what was cancelled when it was stopped."""
+        """A block that runs again asks again for what was cancelled when it was stopped; a child goes on from there."""
         for id in self._killed.pop(block, ()):
             for kind in ("call", "node"):
                 self._ends.pop((kind, id), None)
                 self._starts.pop((kind, id), None)
+            for cut_short in self._cut_short.pop(id, ()):
+                self._ends.pop(("exec", cut_short), None)
 
     def _learn_edit(self, edit: Edit) -> None:
         edits = self._edits.setdefault(edit.id, [])
