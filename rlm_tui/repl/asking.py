@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from rlm_tui.repl.look import brief, exact_type, row, type_name
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 """Seconds a copy may take."""
+END_S = 1.0
+"""Seconds to wait for the end of a copy that was ended."""
 LOOK_TEXT = 1 << 20
 """Characters kept of a look's result, and of its output."""
 PAGE_TEXT = 64 << 10
@@ -115,13 +117,19 @@ def _receive(pipe: int) -> bytes | None:
 
 
 def _ended(pid: int) -> int:
-    """End the copy, and return how it ended."""
+    """End the copy, and return how it ended; 0 also when it will not."""
     with suppress(OSError):  # where it may not be signalled, its own alarm ends it
         os.kill(pid, signal.SIGKILL)
-    try:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:
-        return 0
+    end = monotonic() + END_S
+    with suppress(ChildProcessError):  # a block has had it reaped
+        while True:
+            reaped, status = os.waitpid(pid, os.WNOHANG)
+            if reaped:
+                return os.waitstatus_to_exitcode(status)
+            if monotonic() > end:
+                break
+            sleep(0.001)
+    return 0
 
 
 def _answer(runner: Runner, ask: int, body: bytes | None, code: int) -> dict[str, Any]:

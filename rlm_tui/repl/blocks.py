@@ -8,6 +8,8 @@ import signal
 import sys
 import types
 from collections.abc import Callable
+from mmap import mmap
+from operator import is_
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
@@ -23,10 +25,14 @@ from rlm_tui.repl.source import run_source
 from rlm_tui.repl.streams import Output, Owners
 
 RESERVE = 4 << 20
-"""Bytes set aside while the model's code runs, and given back at its end: even raising the limit takes memory."""
+"""Bytes of address space set aside while the model's code runs, and given back at its end: even raising the limit
+takes memory. Mapped, never touched: it costs nothing."""
 
 _threads = sys._current_frames  # pyright: ignore[reportPrivateUsage]
 _exit = os._exit
+# A block may have replaced these too.
+_all: Any = all
+_map: Any = map
 
 
 class Parts(NamedTuple):
@@ -60,7 +66,7 @@ class Runner:
         self.namespace = parts.module.__dict__
         self._injected = parts.names.make(kinds)
         self._restore = frozenset(restore)
-        self._builtins = dict(vars(builtins))
+        self._builtins = {name: value for name, value in vars(builtins).items() if name != "_"}
         self._mended: set[str] = set()
         self._changes = Changes()
         self._begun = False
@@ -68,7 +74,7 @@ class Runner:
         self.stood_s = 0.0
         self.disarm: Callable[[], None] = lambda: None
         self._pid = os.getpid()
-        self._reserve: bytes | None = None
+        self._reserve: mmap | None = None
         self.namespace.update(self._injected)
         self.namespace["answer"] = {"content": "", "ready": False}
 
@@ -165,7 +171,7 @@ class Runner:
         bell = self.parts.bell
         try:
             try:
-                self._reserve = bytes(RESERVE)
+                self._reserve = mmap(-1, RESERVE)
                 self.parts.limit(tight)
                 bell.arm(block)
                 return action(), None
@@ -220,9 +226,11 @@ class Runner:
         self._mended.add(label)
 
     def _mend_builtins(self) -> None:
-        current = builtins.__dict__
+        current: dict[str, Any] = builtins.__dict__
+        if _all(_map(is_, _map(current.get, self._builtins), self._builtins.values())):
+            return
         for name, value in self._builtins.items():
-            if current.get(name) is not value and name != "_":
+            if current.get(name) is not value:
                 current[name] = value
                 self._mended.add(f"builtins.{name}")
 

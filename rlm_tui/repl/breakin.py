@@ -162,13 +162,15 @@ class BreakIn:
         if self.standing is not None:
             self._leave()
 
-    def over(self, reason: str) -> None:
-        """The block has ended, and all that was asked of it with it."""
+    def over(self, died: str | None = None) -> None:
+        """The block has ended, and all that was asked of it with it; `died` says how, when the worker is gone."""
         self._running = self.standing = None
         if self._coming is not None and not self._coming.done():
             self._coming.set_result(None)
-        if self._evaluating is not None:
-            self._evaluating.die(reason)
+        if self._evaluating is not None and died is None:
+            self._evaluating.abandon()
+        elif self._evaluating is not None:
+            self._evaluating.die(died or "")
 
 
 async def _no_call(block: str, fn: str, prompt: list[str] | str, model: str | None) -> str | list[str]:

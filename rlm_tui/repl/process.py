@@ -329,7 +329,7 @@ class Repl(Asking):
                 if running is not None and message.block == running.block:
                     self._link.drain_raw()
                     running.finish(message)
-                    self._broken.over("the block has ended")
+                    self._broken.over()
             case messages.ValueMessage():
                 self._asks.answered(message)
             case messages.CutMessage():

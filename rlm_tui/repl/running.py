@@ -239,6 +239,11 @@ class Running:
         status: Status = "timeout" if self.stopping == "timeout" else "died"
         self._end(status=status, error=reason, cuts=self._own_cuts(), ms=elapsed)
 
+    def abandon(self) -> None:
+        """What it was part of has been stopped, and it with that."""
+        elapsed = (time.perf_counter() - self._started) * 1000
+        self._end(status=self.stopping or "aborted", cuts=self._own_cuts(), ms=elapsed)
+
     def _own_cuts(self) -> dict[str, Cut]:
         return {name: kept.cut for name, kept in self._streams.items() if kept.cut is not None}
 

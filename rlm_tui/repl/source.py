@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import types
+from contextlib import suppress
 from typing import Any
 
 Locals = Any
@@ -78,8 +79,9 @@ def _run_within(tree: Any, filename: str, namespace: dict[str, Any], local: Loca
     finally:
         left.pop(_LEAVE, None)
         local.update(left)
-        for name in set(names) - left.keys():
-            del local[name]
+        with suppress(ValueError):  # a frame that stands may not be able to do without
+            for name in set(names) - left.keys():
+                del local[name]
 
 
 _LEAVE = "__leave__"

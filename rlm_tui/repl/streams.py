@@ -9,6 +9,8 @@ from _thread import RLock, allocate_lock, get_ident, start_new_thread
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from time import sleep
 from typing import Any
 
@@ -36,13 +38,14 @@ class Owners:
     remembers the `Thread` it was made for.
 
     Attributes:
+        main: The main thread's number.
         current: The block that runs, or ran last.
         running: The block that runs.
         aside: What the main thread belongs to instead, while something is evaluated in a block that stands.
     """
 
     def __init__(self) -> None:
-        self._main = get_ident()
+        self.main = get_ident()
         self._local = threading.local()
         self._pinned: dict[int, tuple[str, object]] = {}
         self.current = ""
@@ -65,7 +68,7 @@ class Owners:
     def mine(self) -> str:
         """Return the block the calling thread belongs to."""
         ident = get_ident()
-        if ident == self._main:
+        if ident == self.main:
             return self.aside or self.current
         try:
             return self._local.block
@@ -96,6 +99,7 @@ class Output:
         self.routes: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._wake = allocate_lock()
         self._wake.acquire()
+        self._stirred = False
 
     def start(self) -> int:
         """Start the timer thread and return its number."""
@@ -105,6 +109,7 @@ class Output:
         while True:
             self._wake.acquire()
             sleep(GATHER_S)
+            self._stirred = False
             with suppress(MemoryError):  # the block's own: it must not end the timer
                 self.flush()
 
@@ -114,11 +119,10 @@ class Output:
         self._size += len(text)
         if self._size >= GATHER:
             self.flush()
-        elif self._wake.locked():
-            try:
+        elif not self._stirred:
+            self._stirred = True
+            with suppress(RuntimeError):  # another thread was quicker
                 self._wake.release()
-            except RuntimeError:
-                return
 
     def flush(self) -> None:
         """Send everything gathered so far, in order."""
@@ -126,29 +130,19 @@ class Output:
             return
         with self._bell, self._flushing:
             self._size = 0
-            tag: tuple[str, str] | None = None
-            texts: list[str] = []
-            for _ in range(len(self._pieces)):
-                block, stream, text = self._pieces.popleft()
-                if tag != (block, stream):
-                    self._emit(tag, texts)
-                    tag, texts = (block, stream), []
-                texts.append(text)
-            self._emit(tag, texts)
+            batch = [self._pieces.popleft() for _ in range(len(self._pieces))]
+            for (block, stream), pieces in groupby(batch, itemgetter(0, 1)):
+                self._emit(block, stream, "".join([text for _, _, text in pieces]))
 
-    def _emit(self, tag: tuple[str, str] | None, texts: list[str]) -> None:
-        if tag is None:
-            return
-        block, stream = tag
+    def _emit(self, block: str, stream: str, text: str) -> None:
         send = self.routes.get(block, self._send)
         meter = self._meter(block, stream)
-        text = "".join(texts)
         for start in range(0, len(text), PIECE_CAP):
             kept = meter.take(text[start : start + PIECE_CAP])
             if kept:
                 send({"kind": "out", "block": block, "stream": stream, "text": kept})
-        if meter.cut and send is self._send and block != self._owners.running and tag not in self._told:
-            self._told.add(tag)
+        if meter.cut and block not in (self._owners.running, self._owners.aside) and (block, stream) not in self._told:
+            self._told.add((block, stream))
             send({"kind": "cut", "block": block, "stream": stream})
 
     def _meter(self, block: str, stream: str) -> Meter:
@@ -207,7 +201,9 @@ class Stream(io.TextIOBase):
         if self._channel.orphan:
             os.write(1 if self._name == "stdout" else 2, text.encode("utf-8", "surrogatepass"))
         elif text:
-            self._output.add(self._owners.mine(), self._name, text)
+            owners = self._owners
+            mine = (owners.aside or owners.current) if get_ident() == owners.main else owners.mine()
+            self._output.add(mine, self._name, text)
         return len(text)
 
     def flush(self) -> None:
