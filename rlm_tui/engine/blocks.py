@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, cast
@@ -132,14 +132,33 @@ class Blocks:
 
     async def execute(self, start: ExecStart) -> ExecEnd:
         """Run one block, or what a person evaluates; whatever it does is an outcome, not an exception."""
+        return await self._with_an_end(start, self._execute_in_turn(start))
+
+    async def evaluate_inside(self, start: ExecStart) -> ExecEnd:
+        """Run a person's code in the frame that stands; the block does not go on meanwhile."""
+        return await self._with_an_end(start, self._evaluate_inside(start))
+
+    async def _with_an_end(self, start: ExecStart, running: Coroutine[Any, Any, ExecEnd]) -> ExecEnd:
         try:
-            async with self._keeping.turn:
-                return await self._execute(start)
+            end = await running
         except asyncio.CancelledError:
             # Stopped before its code began, or while a lost worker was waited for: what began has an end.
-            if not (self.shared.leaving or self.shared.journal.closed):
+            if not self._going:
                 self.shared.journal.append(ExecEnd(id=start.id, status="aborted", by=start.by))
             raise
+        if self._going and end.status in ("aborted", "died"):
+            # It did not end by itself: the process goes, and the run can be gone on with.
+            raise asyncio.CancelledError
+        return end
+
+    @property
+    def _going(self) -> bool:
+        """Whether the process goes: then no end is written any more."""
+        return self.shared.leaving or self.shared.journal.closed
+
+    async def _execute_in_turn(self, start: ExecStart) -> ExecEnd:
+        async with self._keeping.turn:
+            return await self._execute(start)
 
     async def _execute(self, start: ExecStart) -> ExecEnd:
         calls = self._serving(start.id)
@@ -178,26 +197,22 @@ class Blocks:
             output.pieces.flush()
             await breaking.take_back()
 
-    async def evaluate_inside(self, start: ExecStart) -> ExecEnd:
-        """Run a person's code in the frame that stands; the block does not go on meanwhile."""
+    async def _evaluate_inside(self, start: ExecStart) -> ExecEnd:
         repl, breaking = self.repl, self._break
         output = Output(Pieces(self.shared.journal, start.id))
         code = self.shared.text(start.code)
+        over = ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
+        if repl is None or breaking is None:
+            return over
         try:
-            if repl is None or breaking is None:
-                return ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
             async with breaking.asking:
                 if repl.standing is None:
-                    return ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
+                    return over
                 result = await repl.evaluate(
                     start.id, code, on_output=output.take, timeout_s=self.shared.options.block_timeout_s
                 )
         except ReplDied as died:
             return ExecEnd(id=start.id, status="died", error=str(died), by=start.by)
-        except asyncio.CancelledError:
-            if not (self.shared.leaving or self.shared.journal.closed):
-                self.shared.journal.append(ExecEnd(id=start.id, status="aborted", by=start.by))
-            raise
         finally:
             output.pieces.flush()
         return self._end(start, code, result, output, [], lost=not repl.alive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from rlm_tui.repl.process import Looked, Page, ReplDied
 RUNS = "A block runs here; break in to it first."
 NOT_HELD = "Code can be evaluated only where a node is held; pause it first."
 BUSY = "An evaluation is under way here; wait for it, or stop it."
+LEFT = "The run is not going on."
 GONE = "Its REPL does not run now."
 
 
@@ -95,6 +97,11 @@ class Hands:
             else:
                 start = ExecStart(id=id, code=code, origin="eval", by="human", reasons=(IN_FRAME,))
                 await self.shared.effects.do(start, self.blocks.evaluate_inside)
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if not self.shared.leaving or (me is not None and me.cancelling()):
+                raise
+            return LEFT
         finally:
             self._evaluating = False
         return None

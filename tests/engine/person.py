@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from rlm_tui.engine.node import Node
 from rlm_tui.engine.options import Options
@@ -20,7 +22,7 @@ from tests.runs import DEADLINE_S
 
 LOOP = "n = 0\nprint('begun')\nwhile n < 10**12:\n    n += 1"
 """A block that does not end by itself, and can be stopped."""
-DEAF = "x = 2\nprint('begun')\nwhile True:\n    try:\n        while True: pass\n    except BaseException: pass"
+DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nx = 2\nprint('begun')\nwhile True: pass"
 """One that can only be killed."""
 
 
@@ -99,10 +101,10 @@ def act(
     leaf: Any = lambda prompt: f"<{prompt}>",
     context: Any = "c",
     children: Any = None,
-    guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    cancelled: bool = False,
     **options: Any,
 ) -> Person:
-    """Run root replies while someone acts; over when both are."""
+    """Run root replies while someone acts; over when both are. ``cancelled``: the run is left, and has no end."""
     chat = Chat(*root, leaf=leaf, children=children)
     model = CallableModel(chat)
     engine = EngineRun(
@@ -114,7 +116,7 @@ def act(
     async def main() -> None:
         task = asyncio.ensure_future(engine.go())
         await asyncio.wait_for(script(person), 2 * DEADLINE_S)
-        with guard():
+        with pytest.raises(asyncio.CancelledError) if cancelled else nullcontext():
             await asyncio.wait_for(task, 2 * DEADLINE_S)
 
     asyncio.run(main())

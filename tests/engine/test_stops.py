@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -123,8 +122,7 @@ def test_a_node_that_ends_while_its_block_stands_ends(how: str) -> None:
         else:
             p.engine.stop("root", Forced("forced"))
 
-    leaving = lambda: pytest.raises(asyncio.CancelledError)  # noqa: E731
-    p = act(repl(LOOP), points=("line",), script=script, guard=leaving if how == "leave" else nullcontext)
+    p = act(repl(LOOP), points=("line",), script=script, cancelled=how == "leave")
     assert p.run.held == {}
     ends = [(e.ev, e.status) for e in p.journal.events() if isinstance(e, ExecEnd | NodeEnd)]
     status = {"kill": "killed", "force": "final"}.get(how)

@@ -113,3 +113,27 @@ def test_a_rebuild_that_its_node_did_not_live_to_see_is_over():
     tape.add(Rebuild(id="root/i1/b1", done=0, of=2))
     tape.add(NodeEnd(id="root", status="killed"))
     assert tape.run().rebuilding == {}
+
+
+def test_what_was_cancelled_with_its_block_is_open_again_when_that_asks_again():
+    tape = Tape()
+    tape.begin()
+    tape.code("root/i1/b1")
+    one, two = tape.batch("root/i1/b1", 2)
+    tape.child(one)
+    tape.node(two, 1)
+    tape.add(NodeEnd(id=two, status="killed"))
+    tape.back(two, None, "killed")
+    tape.ran("root/i1/b1", "aborted", by="human")
+    tape.code("root/i1/b1")
+    run = tape.run()
+    assert [call.status for call in run.blocks["root/i1/b1"].calls] == ["ok", "killed"]
+
+    tape.batch("root/i1/b1", 2)
+    tape.node(two, 1)
+    run = tape.run()
+    block = run.blocks["root/i1/b1"]
+    assert [(call.status, call.ended is None) for call in block.calls] == [("ok", False), ("open", True)]
+    assert (block.state, block.open_calls, run.nodes[two].status, run.children, run.subcalls) == (
+        "waiting", 1, "open", 2, 2,
+    )  # fmt: skip
