@@ -13,6 +13,7 @@ from _thread import RLock, allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from mmap import mmap
 from time import sleep
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,7 +31,9 @@ SENDS_CTL = frozenset({"held", "out", "done", "value"})
 READ_CAP = 1 << 20
 """Bytes read at once."""
 RESERVE = 1 << 20
-"""Bytes set aside for the reading thread: a block that has used up its memory must still be told things."""
+"""Bytes set aside for the reading thread: a block that has used up its memory must still be told things.
+
+Mapped, and so never touched: a piece of the heap would be cleared, page by page in a forked worker."""
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _load = json.JSONDecoder().decode
@@ -122,7 +125,7 @@ class Channel:
         self._lock = RLock()
         self._slots: dict[int, Slot] = {}
         self._last_call = 0
-        self._reserve: bytes | None = bytes(RESERVE)
+        self._reserve: mmap | None = mmap(-1, RESERVE)
         self.orphan = False
         self.reader = 0
         self.relief: AbstractContextManager[object] = nullcontext()
@@ -181,8 +184,8 @@ class Channel:
 
     def _set_aside(self) -> None:
         if self._reserve is None:
-            with suppress(MemoryError):
-                self._reserve = bytes(RESERVE)
+            with suppress(OSError):
+                self._reserve = mmap(-1, RESERVE)
 
     def _surely(self, action: Callable[[], Any]) -> Any:
         """Do something also when the block has used up its memory: with what was set aside, then over its limit."""

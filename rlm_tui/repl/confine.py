@@ -13,7 +13,7 @@ import platform
 import stat
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 
@@ -74,21 +74,30 @@ def narrow(policy: dict[str, Any], home: str, mail: str) -> None:
     Raises:
         OSError: If the kernel refuses what it granted to `enclose`.
     """
+    narrower(policy)(home, mail)
+
+
+def narrower(policy: dict[str, Any]) -> Callable[[str, str], None]:
+    """Return `narrow` with all done for it that is the same for every worker, so that a fork is left with little."""
     if policy["mode"] == "off" or sys.platform != "linux":
-        return
+        return lambda _home, _mail: None
     libc = ctypes.CDLL(None, use_errno=True)
     abi = _landlock_abi(libc, policy)
-    if abi:
-        _landlock(libc, abi, policy, writable=[home], readable=[mail])
     calls = _calls(policy)
+    rules = b""
     if calls and libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2:
-        rules = [_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid")]
-        rules += [_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS]
-        rules.append(_only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0)))
-        if abi < SCOPES:
-            rules += _signal_rules(calls, os.getpid())
-        if not _seccomp(libc, calls, b"".join(rules)):
+        rules = b"".join(_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid"))
+        rules += b"".join(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS)
+        rules += _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0))
+
+    def narrow(home: str, mail: str) -> None:
+        if abi:
+            _landlock(libc, abi, policy, writable=[home], readable=[mail])
+        own = b"".join(_signal_rules(calls, os.getpid())) if rules and abi < SCOPES else b""
+        if rules and not _seccomp(libc, calls, rules + own):
             raise PermissionError("a second seccomp filter was refused")
+
+    return narrow
 
 
 def _in_words(policy: dict[str, Any], abi: int, filtered: bool, notices: list[str]) -> Reached:

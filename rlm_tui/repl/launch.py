@@ -59,7 +59,7 @@ def command(rpc: int, ctl: int, conditions: Conditions, base: Path, *, zygote: b
     # In a sandbox the host's number means nothing, and the sandbox ends with the host by itself.
     host = 0 if conditions.confine == "bwrap" else os.getpid()
     numbers = [str(rpc), str(ctl), str(host)]
-    terms = json.dumps(policy(conditions, base))
+    terms = json.dumps(policy(conditions, base) | {"cache": not sys.dont_write_bytecode})
     return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), *numbers, terms, *(["zygote"] if zygote else [])]
 
 

@@ -177,7 +177,7 @@ class Nest:
         os.closerange(CTL + 1, DESCRIPTORS)
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_RTTIME, (MARK + message["child"],) * 2)
-        with suppress(FileExistsError):
+        if self._boxed:
             Path(message["home"]).mkdir(0o700)
         os.chdir(message["home"])
         os.environ["HOME"] = os.environ["TMPDIR"] = message["home"]

@@ -35,26 +35,30 @@ def main() -> None:
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
     _make_up_package()
+    # Our own parts only: what a block imports is written nowhere.
+    sys.dont_write_bytecode = not policy["cache"]
     from rlm_tui.repl.serve import serve
 
     if sys.platform == "linux":
-        from rlm_tui.repl.confine import enclose, narrow
+        from rlm_tui.repl.confine import enclose, narrower
     else:
-        enclose, narrow = _open, _no_narrower
+        enclose, narrower = _open, _no_narrower
     nest = None
     if forks:
         from rlm_tui.repl.nest import Nest
 
         nest = Nest(rpc)
+    sys.dont_write_bytecode = True
     for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
         del sys.modules[name]
     sys.path.extend(policy["site"])
     reached = enclose(policy)
+    narrow = narrower(policy)
     home, inherited = os.environ["HOME"], dict[str, Any]()
     mail = "/mail/".join(home.rpartition("/homes/")[::2])
     if nest is not None:
         rpc, ctl, home, mail, inherited = nest.serve(reached, die_with)
-    narrow(policy, home, mail)
+    narrow(home, mail)
     os.set_blocking(ctl, False)
     try:
         serve(rpc, ctl, reached, die_with, policy, inherited)
@@ -68,8 +72,9 @@ def _open(_policy: dict[str, Any]) -> tuple[str, str, list[str]]:
     return "process", "process", [f"There is no confinement on {sys.platform}: blocks can do what you can."]
 
 
-def _no_narrower(_policy: dict[str, Any], _home: str, _mail: str) -> None:
-    """Where nothing can shut a process in."""
+def _no_narrower(_policy: dict[str, Any]) -> Callable[[str, str], None]:
+    """Where nothing can shut a process in: neither can it further."""
+    return lambda _home, _mail: None
 
 
 def _make_up_package() -> None:

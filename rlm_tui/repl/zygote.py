@@ -33,6 +33,7 @@ class Zygote:
     Attributes:
         ready: What it said of itself, and with that of every worker it forks.
         alive: Whether it can fork.
+        boxed: Whether it is in a sandbox, where its workers' homes are then made.
     """
 
     ready: Ready
@@ -49,6 +50,7 @@ class Zygote:
         """
         loop = asyncio.get_running_loop()
         self.alive = True
+        self.boxed = conditions.confine == "bwrap"
         self._out: deque[tuple[bytes, list[int]]] = deque()
         self._ready: asyncio.Future[Ready] = loop.create_future()
         self._gone = asyncio.Event()
@@ -63,7 +65,7 @@ class Zygote:
         try:
             argv = command(rpc.fileno(), -1, conditions, base, zygote=True)
             variables = environment(conditions, home)
-            if conditions.confine == "bwrap":
+            if self.boxed:
                 argv = bwrap(conditions, argv, base, variables)
             self._process = Process(argv, variables=variables, home=home, channels=(rpc.fileno(),), output=output)
         except BaseException:
@@ -259,6 +261,8 @@ class Forked(Worker):
         super().__init__(base, number, given)
 
     def _start(self, rpc: int, ctl: int, raw: int) -> None:
+        if not self._zygote.boxed:
+            self.home.mkdir(mode=0o700)
         self._child = self._zygote.fork(self, rpc, ctl, raw)
 
     def watch(self, ended: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""A desk whose worker is forked, and a plugin that makes every desk one: `pytest -p tests.repl.forked tests/repl`."""
+"""A source of workers in use."""
 
 from __future__ import annotations
 
@@ -7,30 +7,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from rlm_tui.repl.birth import open_source
 from rlm_tui.repl.process import Repl, ReplConfig
-from tests.repl import desk
+from tests.repl.desk import Desk, echo
 
 
-class ForkedDesk(desk.Desk):
-    """A source, and a worker from it in use."""
+class ForkedDesk(Desk):
+    """A desk whose worker is forked, and more of them."""
 
-    def __enter__(self) -> ForkedDesk:
-        self.source = self.wait(open_source(self.config.conditions))
+    def __init__(self, scratch: Path, **config: Any) -> None:
+        super().__init__(scratch, forked=True, **config)
         self.more: list[Repl] = []
-        self.repl = self.wait(Repl.start(self.config, self.source))
-        return self
 
     def __exit__(self, *failure: object) -> None:
         try:
             for repl in self.more:
                 self.wait(repl.close())
-            self.wait(self.repl.close())
-            self.wait(self.source.close())
         finally:
-            self.runner.close()
+            super().__exit__(*failure)
 
     def another(self, **changed: Any) -> Repl:
         """Another worker of the same source."""
@@ -40,7 +33,7 @@ class ForkedDesk(desk.Desk):
 
     def ask(self, repl: Repl, code: str) -> str:
         """What a block printed."""
-        result = self.wait(repl.execute(self.address(), code, on_output=lambda *_: None, on_call=desk.echo))
+        result = self.wait(repl.execute(self.address(), code, on_output=lambda *_: None, on_call=echo))
         assert result.status == "ok", result.error
         return result.stdout
 
@@ -56,8 +49,3 @@ def children(pid: int | None = None) -> set[int]:
         with suppress(FileNotFoundError):  # a thread that has ended meanwhile
             found.update(map(int, (task / "children").read_text().split()))
     return found
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    desk.Desk.__enter__ = ForkedDesk.__enter__  # type: ignore[method-assign]
-    desk.Desk.__exit__ = ForkedDesk.__exit__  # type: ignore[method-assign]

@@ -386,10 +386,3 @@ def test_workers_in_a_sandbox(tmp_path: Path) -> None:
         assert desk.still_there()
     assert children() == known
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.full
-def test_the_suite_passes_with_forked_workers() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.repl.forked", "-n", "2", "tests/repl"]
-    done = subprocess.run([*command, "--ignore", "tests/repl/test_zygote.py"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-5000:]
