@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from operator import is_
 from typing import Any
 
-from rlm_tui.repl.look import NAME_WIDTH, Row, exact_type, row
+from rlm_tui.repl.look import NAME_WIDTH, WIDTH, Row, exact_type, row
 
 ROWS_CAP = 500
 """Rows told of one block."""
 _SMALL = 4096
 """Length of a text, or bits of a number, up to which holding on to a variable's former value costs nothing."""
+_SEEN = WIDTH // 3 + 2
+"""Items of a container that its brief can show: the shortest takes three characters."""
+_ATOMS = frozenset({bool, float, complex, type(None), type(Ellipsis)})
 
 
 class Changes:
@@ -17,12 +22,12 @@ class Changes:
 
     A variable is different when it is another object, or when anything its row says is different: its type, its
     length, or what can be seen of it. So a list changed in place beyond the first items, its length kept, is not
-    told of. A value that cannot change is only asked whether it is still the same one; it is held on to for that,
-    since the number of an object may be another's a moment later.
+    told of. What cannot change is only asked whether it is still the same one; it is held on to for that, since the
+    number of an object may be another's a moment later.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[object, Row | None]] = {}
+        self._known: dict[str, tuple[Any, ...]] = {}
 
     def note(self, variables: dict[str, object]) -> tuple[list[Row], list[str]]:
         """Return the rows that are new or differ since the last time, and the names that are gone."""
@@ -30,15 +35,13 @@ class Changes:
         changed: list[Row] = []
         for name, value in variables.items():
             former = known.get(name)
-            if _fixed(value):
-                seen = value, None
-                same = former is not None and former[0] is value
-            else:
-                seen = id(value), row(name, value)
-                same = former == seen
-            self._known[name] = seen
-            if not same:
-                changed.append(seen[1] or row(name, value))
+            if former is not None and _looks_the_same(value, former):
+                self._known[name] = former
+                continue
+            seen = row(name, value)
+            if former is None or former[:2] != (id(value), seen):
+                changed.append(seen)
+            self._known[name] = id(value), seen, _fixed_parts(value)
         changed.sort(key=lambda each: each[0])
         gone = [name[:NAME_WIDTH] for name in sorted(known.keys() - variables.keys())]
         return changed, gone
@@ -50,16 +53,45 @@ def told(changed: list[Row], removed: list[str]) -> dict[str, Any]:
     return {"rows": changed[:ROWS_CAP], "removed": removed[:ROWS_CAP], "more": more}
 
 
-def _fixed(value: object) -> bool:
+def _looks_the_same(value: Any, former: tuple[Any, ...]) -> bool:
+    """Whether a value is the same as before, and its row too, as far as that can be told without making the row."""
+    number, seen, parts = former
+    if parts is None or id(value) != number:
+        return False
+    now = _parts(value)
+    return now is not None and len(now) == len(parts) and seen[2] == _length(value) and all(map(is_, now, parts))
+
+
+def _fixed_parts(value: Any) -> list[Any] | None:
+    """Return what a row can show of a value, to be held on to; None if any of it is large or could change."""
+    parts = _parts(value)
+    return parts if parts is not None and all(map(_fixed, parts)) else None
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """Return the value itself, or for a container the items its brief shows; None where that says nothing."""
+    kind = exact_type(value)
+    if type(kind) is not type:
+        return None
+    if kind is list or kind is tuple:
+        return list(value[:_SEEN])
+    if kind is dict:
+        try:
+            return [*islice(value, _SEEN), *islice(value.values(), _SEEN)]
+        except RuntimeError:  # changed by a thread meanwhile
+            return None
+    return [value]
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if exact_type(value) in (list, tuple, dict, str, bytes) else None
+
+
+def _fixed(value: Any) -> bool:
     """Whether a value cannot change and is small."""
     kind = exact_type(value)
     if type(kind) is not type:
         return False
-    if kind in _ATOMS:
-        return True
     if kind is str or kind is bytes:
-        return len(value) <= _SMALL  # type: ignore[arg-type]
-    return kind is int and value.bit_length() <= _SMALL  # type: ignore[attr-defined]
-
-
-_ATOMS = frozenset({bool, float, complex, type(None), type(Ellipsis)})
+        return len(value) <= _SMALL
+    return kind in _ATOMS or (kind is int and value.bit_length() <= _SMALL)

@@ -30,6 +30,24 @@ DONE: dict[str, Any] = {
     "cpu_ms": 0,
 }
 
+HELD: dict[str, Any] = {
+    "kind": "held",
+    "block": "b",
+    "wish": 1,
+    "line": 2,
+    "frames": [[2, "f", "b"]],
+    "locals": [["x", "int", None, "1"]],
+    "threads": 0,
+}
+VALUE: dict[str, Any] = {
+    "kind": "value",
+    "ask": 1,
+    "status": "ok",
+    "rows": [],
+    "looked": {"status": "ok", "text": "1", "output": ""},
+    "page": {"kind": "items", "type": "list", "total": 1, "start": 0, "text": "", "rows": [["0", "int", None, "1"]]},
+}
+
 
 def test_both_sides_have_the_same_table() -> None:
     assert channel.VERSION == protocol.VERSION
@@ -117,6 +135,49 @@ def test_a_message_is_checked_field_by_field() -> None:
 def test_numbers_are_whole_and_in_range(number: Any) -> None:
     with pytest.raises(ProtocolError):
         protocol.check({**DONE, "more": number})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frames": []},
+        {"frames": [[2, "f", "b"]] * (protocol.FRAMES_CAP + 1)},
+        {"frames": [[2, "f"]]},
+        {"frames": [[2, "f", None]]},
+        {"frames": [[-1, "f", "b"]]},
+        {"frames": [{}]},
+        {"frames": 1},
+        {"locals": [["x", "int", None, "1"]] * (protocol.LOCALS_CAP + 1)},
+        {"locals": [["x", "int", None]]},
+        {"line": None},
+        {"threads": -1},
+        {"wish": "1"},
+        {"block": 1},
+    ],
+)
+def test_a_standing_block_is_told_in_bounds(wrong: dict[str, Any]) -> None:
+    held = protocol.check(HELD, protocol.FROM_WORKER_CTL)
+    assert isinstance(held, messages.HeldMessage)
+    assert (held.standing.line, held.standing.frames[0].function) == (2, "f")
+    with pytest.raises(ProtocolError):
+        protocol.check({**HELD, **wrong}, protocol.FROM_WORKER_CTL)
+
+
+@pytest.mark.parametrize("part", ["looked", "page"])
+def test_answers_are_checked_field_by_field(part: str) -> None:
+    assert isinstance(protocol.check(VALUE), messages.ValueMessage)
+    for field in VALUE[part]:
+        for wrong in ([{}], None):
+            with pytest.raises(ProtocolError):
+                protocol.check({**VALUE, part: {**VALUE[part], field: wrong}})
+    with pytest.raises(ProtocolError):
+        protocol.check({**VALUE, part: []})
+
+
+def test_a_channel_carries_only_its_own_kinds() -> None:
+    assert protocol.check(HELD) is None
+    assert protocol.check({**DONE, "kind": "note"}, protocol.FROM_WORKER_CTL) is None
+    assert isinstance(protocol.check(DONE, protocol.FROM_WORKER_CTL), messages.DoneMessage)
 
 
 def test_unknown_kinds_are_for_the_caller_to_count() -> None:
