@@ -8,7 +8,7 @@ from rlm_tui.journal import address
 from rlm_tui.tui.rows.pages import COUNT, VARIABLES
 from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.view import View
-from rlm_tui.tui.words import ends_here, is_edited
+from rlm_tui.tui.words import ends_here, failed, is_edited
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
@@ -108,6 +108,8 @@ def edit(view: View, session: SessionLike) -> str | None:
     held = view.held_here()
     if held is not None and held.point == "line":
         return "Nothing can be changed inside a running block. ! evaluates in it."
+    if held is not None and failed(held) == "diverged":
+        return "Nothing of a rebuild can be changed. a goes on with the REPL as it is, r rebuilds it once more."
     return None if held is not None else _NOT_HELD
 
 

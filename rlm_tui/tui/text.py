@@ -13,8 +13,10 @@ from rich.cells import cell_len, set_cell_size
 from rlm_tui.journal.events import Usage
 from rlm_tui.journal.totals import Totals
 
-CAP = 1_000_000
+CAP = 200_000
 """Characters of one text that a pane lays out; the rest is told of and can be copied."""
+LINES = 10_000
+"""Lines of one text that it lays out. With more of either, one key would be answered after seconds."""
 
 TAB = 4
 
@@ -143,6 +145,7 @@ def wrap(line: str, cells: int) -> list[str]:
 def _wrap_wide(line: str, cells: int) -> list[str]:
     rows: list[str] = []
     row, used = "", 0
+    sizes = {character: cell_len(character) for character in set(line)}
     for piece in re.split(r"( )", line):
         size = cell_len(piece)
         if used + size <= cells:
@@ -153,7 +156,7 @@ def _wrap_wide(line: str, cells: int) -> list[str]:
             row, used = ("", 0) if piece == " " else (piece, size)
             continue
         for character in piece:
-            size = cell_len(character)
+            size = sizes[character]
             if used + size > cells:
                 rows.append(row)
                 row, used = "", 0
@@ -162,11 +165,21 @@ def _wrap_wide(line: str, cells: int) -> list[str]:
     return rows
 
 
+def fitting(text: str) -> str:
+    """The beginning of a text that a pane lays out: at most `CAP` characters and `LINES` lines."""
+    at = -1
+    for _ in range(LINES):
+        at = text.find("\n", at + 1, CAP)
+        if at < 0:
+            return text[:CAP]
+    return text[:at]
+
+
 def lay_out(text: str, cells: int) -> list[str]:
-    """A whole text in rows of at most so many cells: tabs expanded, made harmless, at most `CAP` characters of it."""
+    """A text in rows of at most so many cells: tabs expanded, made harmless, as much of it as is `fitting`."""
     shown = Cleaner()
     rows: list[str] = []
-    for line in text[:CAP].replace("\r\n", "\n").split("\n"):
+    for line in fitting(text).replace("\r\n", "\n").split("\n"):
         rows.extend(wrap(shown(line.expandtabs(TAB)), cells))
     return rows
 

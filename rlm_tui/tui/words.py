@@ -114,7 +114,7 @@ def is_edited(run: Run, held: Held) -> bool:
     return bool(found) and found[-1].value != found[0].was
 
 
-_AFTER = {"aborted": "tell the model", "diverged": "go on"}
+_AFTER = {"aborted": "tell the model", "diverged": "go on as it is"}
 
 RAISED = "go on"
 """What releasing does at a limit that was raised."""

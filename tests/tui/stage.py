@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ from textual.pilot import Pilot
 from rlm_tui.debugger.session import Session
 from rlm_tui.journal.events import Event, RunStart
 from rlm_tui.journal.run import Run
+from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.screens.main import MainScreen
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.decision import DecisionBar
 from rlm_tui.tui.widgets.footer import Footer
+from tests.debugger.small import chat
 from tests.runs import DEADLINE_S, Watched, watched
 
 Play = Callable[["Stage"], Awaitable[None]]
@@ -127,6 +129,8 @@ def staged(
     hold: bool = True,
     app: Any = None,
     grace: float = 0.05,
+    replies: Sequence[str] = (),
+    environment: dict[str, Any] = SHUT_IN,
     **options: Any,
 ) -> Callable[[Play], Callable[[], None]]:
     """Make a test of a coroutine that plays on a stage.
@@ -137,15 +141,19 @@ def staged(
         hold: Hold the root before its first request.
         app: Options of the app.
         grace: Seconds before the keys of a new decision bar are taken.
+        replies: What the model says, turn by turn, instead of the scenario's.
+        environment: What the run says of its confinement.
         options: Options of the run.
     """
+    if replies:
+        options["model"] = CallableModel(chat({"": replies}))
 
     def decorate(play: Play) -> Callable[[], None]:
         async def on_stage() -> None:
             with watched(name, hold=hold, **options) as one:
                 made = DebuggerApp(one.session, **(app or {}))
                 put = made.bridge.put
-                made.bridge.put = lambda event: put(shut_in(event))  # type: ignore[method-assign]
+                made.bridge.put = lambda event: put(shut_in(event, environment))  # type: ignore[method-assign]
                 async with made.run_test(size=size, notifications=True) as pilot:
                     stage = Stage(made, pilot, one)
                     stage.decision.grace = grace

@@ -103,17 +103,20 @@ async def test_into_goes_to_the_first_call_of_a_block(stage: Stage) -> None:
 
 
 @staged(model=Silent(model_for("multi-hop"), "for gust log"))
-async def test_pause_says_what_it_waits_for_and_says_it_again(stage: Stage) -> None:
+async def test_pause_says_what_it_waits_for_and_breaks_in_when_pressed_again(stage: Stage) -> None:
     await stage.ready("llm")
     await stage.verb("a")
     await stage.until(lambda: stage.run.root.state == "waiting" and stage.run.subcalls == 7, "children asked")
     assert stage.bar == ""
     await stage.press("p")
     await stage.until(lambda: "stops at the next pause point" in stage.bar, "the words")
-    await stage.press("p")
-    assert "pausing already" in stage.bar
+    assert "p again: break in now" in stage.bar
     await stage.press("s")
     assert "Already under way: pause." in stage.bar
+    await stage.press("p")
+    await stage.ready("line")
+    assert "held in block 1, at line" in stage.bar
+    assert stage.run.blocks["root/i3/b1"].open_calls, "its calls go on"
     await stage.press("R", *"x", "enter")
     await stage.until(lambda: stage.run.end is not None, "the end")
 

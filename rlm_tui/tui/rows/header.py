@@ -74,21 +74,17 @@ def _narrow(view: View, width: int) -> Line:
     parts = [f"calls {run.subcalls}", text.total_tokens(run.totals), _elapsed(view)]
     if run.root is not None:
         parts.insert(0, f"i{_steps(view)}")
-    end = "  ".join(parts)
-    room = width - 1 - text.width(end) - 2 - line.width
     level, ink = confinement.level(view)
-    open_ = level if ink == "error" else ""
-    for gone in ("calls", open_):
-        if room - text.width(open_) >= 16 or not gone:
-            break
+    open_ = f"{level}  " if ink == "error" else ""
+
+    def room() -> int:
+        return width - 3 - line.width - text.width(open_) - text.width("  ".join(parts))
+
+    if room() < 16:
         parts = [part for part in parts if not part.startswith("calls")]
-        end = "  ".join(parts)
-        room = width - 1 - text.width(end) - 2 - line.width
-        open_ = "" if gone == open_ else open_
-    room -= text.width(open_) + 2 if open_ else 0
-    line.add(text.cut(question(view), max(room, 0), g.ellipsis), "ink bold")
-    line.fill(width - 1 - text.width(end) - (text.width(open_) + 2 if open_ else 0))
-    line.add(f"{open_}  " if open_ else "", "error")
+    end = "  ".join(parts)
+    line.add(text.cut(question(view), max(room(), 0), g.ellipsis), "ink bold")
+    line.fill(width - 1 - text.width(end) - text.width(open_)).add(open_, "error")
     return line.add(end, "ink-2").cut(width, g.ellipsis).fill(width)
 
 

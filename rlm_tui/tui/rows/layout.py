@@ -54,13 +54,11 @@ def identity(value: Text) -> str:
 
 
 def plain(whole: str, width: int, words: str = "ink", indent: int = 1) -> list[Line]:
-    """A text in wrapped lines; beyond `text.CAP` characters it says how much there is more."""
+    """A text in wrapped lines; beyond what is `text.fitting` it says how much there is more."""
     margin = " " * indent
     lines = [Line([(margin + row, words)]) for row in text.lay_out(whole, width - indent - 1)]
-    if len(whole) > text.CAP:
-        lines.append(
-            Line([(f"{margin}{text.size(len(whole) - text.CAP)} more, not shown; y copies all of it", "ink-3")])
-        )
+    if left := len(whole) - len(text.fitting(whole)):
+        lines.append(Line([(f"{margin}{text.size(left)} more, not shown; y copies all of it", "ink-3")]))
     return lines
 
 

@@ -21,7 +21,7 @@ STDERR = 7
 _NAMES = {"raw": "process output", "value": "the value", "error": "the error"}
 """Streams as the sentence on what was not kept calls them."""
 
-NEWEST = 20_000
+NEWEST = 8_000
 """Characters of output on its way that are shown: its end. All of it is there once the block has ended."""
 
 

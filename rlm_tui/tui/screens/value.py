@@ -114,8 +114,6 @@ class ValueScreen(Screen[None]):
         else:
             self._page, self._refused = found, ""
         self._paint(top=None if isinstance(found, str) and self._page is not None else 0)
-        if self._end_first:
-            self.query_one(ValueText).scroll_end(animate=False, immediate=True)
 
     # What it says ------------------------------------------------------------------------------------------------
 
@@ -125,7 +123,10 @@ class ValueScreen(Screen[None]):
         if not cells or not shown.cells:
             return
         self.query_one("#value-title", Lines).show([self._title(cells)])
-        shown.show(self._lines(shown.cells), top)
+        lines = self._lines(shown.cells)
+        if top is not None and self._end_first:
+            top = max(0, len(lines) - shown.scrollable_content_region.height)
+        shown.show(lines, top)
         self.query_one("#value-keys", Lines).show(*self._foot(cells))
 
     def _foot(self, cells: int) -> tuple[list[Line], list[Target]]:
@@ -171,7 +172,7 @@ class ValueScreen(Screen[None]):
         row = self._row()
         made = sentence(self._refused, cells, "ink-2")
         if row is not None and row.brief:
-            made += [Line(), *sentence("What its block told of it:", cells), *plain(row.brief, cells)]
+            made += [Line(), *sentence("What is known of it:", cells), *plain(row.brief, cells)]
         return made
 
     def _where(self) -> str:
