@@ -30,6 +30,7 @@ PICTURES: dict[str, tuple[Any, tuple[int, int], dict[str, Any]]] = {
     "editor": (test_snapshots.wrong_code, MEDIUM, {}),
     "narrow": (scenes.held_block, NARROW, {}),
     "light": (scenes.edited, MEDIUM, {"theme": "rlm-light"}),
+    "standing": (scenes.evaluated, MEDIUM, {"replies": [scenes.WAITS], "hold": False}),
 }
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
