@@ -171,8 +171,8 @@ class Runner:
         bell = self.parts.bell
         try:
             try:
-                self._reserve = mmap(-1, RESERVE)
                 self.parts.limit(tight)
+                self._reserve = _set_aside()
                 bell.arm(block)
                 return action(), None
             finally:
@@ -260,3 +260,14 @@ def error_text(error: BaseException) -> str:
 def unprintable(error: BaseException) -> str:
     """Return what can be said of an error whose own text could not be made."""
     return f"{type_name(error)}: its message could not be printed"
+
+
+def _set_aside() -> mmap | None:
+    """Return the reserve; less of it, or none, when memory is full: a block needs some to let go of things."""
+    for size, room in ((RESERVE, 2 * RESERVE), (RESERVE // 4, RESERVE // 2)):
+        try:
+            mmap(-1, room).close()
+            return mmap(-1, size)
+        except OSError:
+            continue
+    return None
