@@ -99,7 +99,7 @@ class Stand:
         control = self._bell.control
         while order := self._bell.next_order(wish):
             if order["kind"] == "eval":
-                control.send(self._evaluate(frame, order["ask"], load(order)))
+                control.send(self._evaluate(frame, order["ask"], order))
                 self._runner.standing_locals = _plain_locals(frame, self._runner.namespace)
             elif order["kind"] == "look":
                 seen = {**frame.f_globals, **_names(frame)}
@@ -110,7 +110,8 @@ class Stand:
 
     def _tell(self, frames: list[FrameType], wish: int) -> None:
         self._runner.standing_locals = _plain_locals(frames[-1], self._runner.namespace)
-        own = self._runner.standing_locals or self._runner.variables()
+        in_module = frames[-1].f_locals is self._runner.namespace
+        own = self._runner.variables() if in_module else self._runner.standing_locals
         threads = set(_threads()) - self._parts.own_threads
         self._bell.control.send(
             {
@@ -124,8 +125,8 @@ class Stand:
             }
         )
 
-    def _evaluate(self, frame: FrameType, label: str, code: str) -> dict[str, Any]:
-        """Run code in a frame that stands, and return its `done` message."""
+    def _evaluate(self, frame: FrameType, label: str, order: dict[str, Any]) -> dict[str, Any]:
+        """Run an order's code in a frame that stands, and return its `done` message."""
         parts, changes = self._parts, Changes()
         changes.note(self._visible(frame))
         started, cpu = perf_counter(), process_time()
@@ -134,7 +135,7 @@ class Stand:
         parts.owners.aside = label
         parts.output.routes[label] = self._bell.control.send
         with parts.effects.aside() as effects:
-            value, error, stopped = self._attempt(label, lambda: value_text(_run_in(frame, label, code)))
+            value, error, stopped = self._attempt(label, lambda: value_text(_run_in(frame, label, load(order))))
             text = None
             if error is not None:
                 text, failed, again = self._attempt(label, lambda: error_text(error))

@@ -126,6 +126,18 @@ def test_nothing_of_the_models_runs_for_what_is_told(desk: Desk) -> None:
     assert rows == {"value": "<Plain>", "deep": "[<Plain>]"}
 
 
+def test_a_frame_without_names_of_its_own_shows_none(desk: Desk) -> None:
+    seen: list[Standing] = []
+
+    async def act(stands: Standing) -> None:
+        seen.append(stands)
+        await evaluate(desk, "stop.append(1)")
+
+    code = "stop = []\ndef f():\n    print('go', flush=True)\n    while not stop: pass\nf()"
+    assert standing_in(desk, code, act).status == "ok"
+    assert (seen[0].frames[-1].function, seen[0].locals) == ("f", ())
+
+
 def test_what_is_told_is_bounded(desk: Desk) -> None:
     seen: list[Standing] = []
 
