@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from rlm_tui.journal.events import ExecStart, Rebuild
+from rlm_tui.journal.run import Run
 from tests.hostile.harm import HARM
+from tests.hostile.leaving import LEAVING
 from tests.hostile.row import BEFORE, Row
 from tests.hostile.stopping import STOPPING
 from tests.hostile.trial import AFTER, HOSTILE, LEVELS, Told, Trial
 from tests.hostile.values import VALUES
 from tests.journal.build import picture
 
-ROWS = sorted([*STOPPING, *HARM, *VALUES], key=lambda row: row.number)
+ROWS = sorted([*STOPPING, *HARM, *LEAVING, *VALUES], key=lambda row: row.number)
 
 
 def play(row: Row, folder: Path, level: str) -> Told:
@@ -54,7 +56,7 @@ def check_host(told: Told) -> None:
     began = next(event for event in told.of(ExecStart, HOSTILE))
     seconds = (told.ran().t or 0) - (began.t or 0)
     assert told.ticks >= int(seconds), "the host's loop did not go round"
-    stored = [event.seq for event in told.events]
-    assert stored == list(range(stored[0], stored[0] + len(stored)))
-    assert picture(told.stored) == picture(told.live)
+    assert [event.seq for event in told.stored] == list(range(len(told.stored)))
+    assert told.stored == told.events
+    assert picture(Run(told.stored)) == picture(told.live)
     assert list(told.scratch.iterdir()) == []

@@ -43,7 +43,7 @@ class Told:
     Attributes:
         events: As they came.
         live: The fold that the engine kept.
-        stored: The fold of the journal as it was read back.
+        stored: The events of the journal as it was read back.
         end: How the root ended.
         forked: Whether the REPLs were forked from one process.
         same_repl: Whether the block after ran in the REPL that ran the hostile one.
@@ -56,7 +56,7 @@ class Told:
 
     events: list[Event]
     live: Run
-    stored: Run
+    stored: list[Event]
     text: Callable[[Any], str]
     end: NodeEnd
     forked: bool
@@ -167,7 +167,7 @@ class Trial:
         return Told(
             self.events,
             self.engine.shared.run,
-            Run(reader.events()),
+            list(reader.events()),
             reader.text,
             end,
             self._forked,
@@ -211,7 +211,10 @@ class Trial:
         self._changed.set()
 
     async def _leaf(self, prompt: str) -> str:
-        """What sub-calls get: ``never…`` nothing, ``wait`` its answer when a person lets it, all others an echo."""
+        """What sub-calls get: ``never…`` nothing, ``wait`` its answer when a person lets it, ``workers`` the processes
+        that there are, all others an echo."""
+        if prompt == "workers":
+            return " ".join(map(str, workers()))
         if prompt.startswith("never"):
             await asyncio.get_running_loop().create_future()
         if prompt == "wait":
