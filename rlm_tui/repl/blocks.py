@@ -8,7 +8,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable
-from mmap import mmap
+from mmap import ACCESS_COPY, mmap
 from operator import is_
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -266,8 +266,8 @@ def _set_aside() -> mmap | None:
     """Return the reserve; less of it, or none, when memory is full: a block needs some to let go of things."""
     for size, room in ((RESERVE, 2 * RESERVE), (RESERVE // 4, RESERVE // 2)):
         try:
-            mmap(-1, room).close()
-            return mmap(-1, size)
+            mmap(-1, room, access=ACCESS_COPY).close()
+            return mmap(-1, size, access=ACCESS_COPY)
         except OSError:
             continue
     return None

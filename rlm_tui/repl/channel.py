@@ -13,7 +13,7 @@ from _thread import RLock, allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
-from mmap import mmap
+from mmap import ACCESS_COPY, mmap
 from time import sleep
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -125,7 +125,7 @@ class Channel:
         self._lock = RLock()
         self._slots: dict[int, Slot] = {}
         self._last_call = 0
-        self._reserve: mmap | None = mmap(-1, RESERVE)
+        self._reserve: mmap | None = mmap(-1, RESERVE, access=ACCESS_COPY)
         self.orphan = False
         self.reader = 0
         self.relief: AbstractContextManager[object] = nullcontext()
@@ -166,6 +166,10 @@ class Channel:
         finally:
             self._slots.pop(number, None)
 
+    def first(self) -> dict[str, Any]:
+        """Return the first message, before there is a thread that could hand it over."""
+        return self._intake.next()
+
     def listen(self, deliver: Callable[[dict[str, Any]], None]) -> None:
         """Start the reader thread; replies go to their callers, everything else to `deliver`."""
         self.reader = start_new_thread(self._read_all, (deliver,))
@@ -185,7 +189,7 @@ class Channel:
     def _set_aside(self) -> None:
         if self._reserve is None:
             with suppress(OSError):
-                self._reserve = mmap(-1, RESERVE)
+                self._reserve = mmap(-1, RESERVE, access=ACCESS_COPY)
 
     def _surely(self, action: Callable[[], Any]) -> Any:
         """Do something also when the block has used up its memory: with what was set aside, then over its limit."""

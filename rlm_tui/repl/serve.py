@@ -58,8 +58,8 @@ def serve(
         else:
             inbox.put(message)
 
+    setup = channel.first()
     channel.listen(deliver)
-    setup = inbox.get()
     random.seed(setup["seed"])
     runner = _assemble(setup, policy, channel, bell)
     bell.stand = Stand(runner)
