@@ -247,14 +247,14 @@ def _stops() -> Iterator[Row]:
 
 
 def _bare_stop() -> float:
-    code = "print(1, flush=True)\ntry:\n    while True: n = 1\nexcept KeyboardInterrupt: print(2, flush=True)"
-    with subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE) as process:
+    command = [os.path.realpath(sys.executable), "-S", "-s", "-c", "print(1, flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         process.stdout.readline()
         time.sleep(0.02)
         began = time.perf_counter()
         process.send_signal(signal.SIGINT)
-        process.stdout.readline()
+        process.wait()
         return time.perf_counter() - began
 
 
