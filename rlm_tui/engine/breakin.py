@@ -47,9 +47,10 @@ class BreakIn:
         """Ask for it, and see to what follows; a refusal in words when that is under way, or can't be had here."""
         if self._task is not None and not self._task.done():
             return STANDS if self.repl.standing is not None else UNDER_WAY
-        self._task = asyncio.create_task(self._stand())
-        await asyncio.wait([self._task], timeout=0)
-        return self._task.result() if self._task.done() and not self._task.cancelled() else None
+        # It may be taken back while this waits.
+        self._task = task = asyncio.create_task(self._stand())
+        await asyncio.wait([task], timeout=0)
+        return task.result() if task.done() and not task.cancelled() else None
 
     async def take_back(self) -> None:
         """Want it no more. A block that stands is left standing, for whoever ends it.

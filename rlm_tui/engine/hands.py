@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 from rlm_tui.engine.blocks import Blocks
 from rlm_tui.engine.shared import Shared
@@ -18,6 +19,7 @@ RUNS = "A block runs here; break in to it first."
 NOT_HELD = "Code can be evaluated only where a node is held; pause it first."
 BUSY = "An evaluation is under way here; wait for it, or stop it."
 LEFT = "The run is not going on."
+OVER = "The node ended before this did."
 GONE = "Its REPL does not run now."
 
 
@@ -34,7 +36,7 @@ class Hands:
     shared: Shared
     spec: NodeSpec
     blocks: Blocks
-    _evaluating: bool = False
+    _evaluating: asyncio.Task[None] | None = None
 
     # Stopping what runs -------------------------------------------------------------------------------------------
 
@@ -80,31 +82,40 @@ class Hands:
             A refusal in words: when the node is not held, a block runs unbroken, or another evaluation is under way.
         """
         standing = self.blocks.standing
-        if self._evaluating:
+        if self._evaluating is not None:
             return BUSY
         if self.blocks.running and standing is None:
             return RUNS
         held = self.shared.holding.get(self.spec.id)
         if not held:
             return NOT_HELD
-        self._evaluating = True
+        id = self.free_id(standing.block if standing is not None else self._beside(held[-1]))
+        self._evaluating = asyncio.create_task(self._evaluate(id, code, inside=standing is not None))
         try:
-            id = self.free_id(standing.block if standing is not None else self._beside(held[-1]))
-            if standing is None:
-                await self.blocks.prepare(id)
-                start = ExecStart(id=id, code=code, origin="eval", by="human")
-                await self.shared.effects.do(start, self.blocks.execute)
-            else:
-                start = ExecStart(id=id, code=code, origin="eval", by="human", reasons=(IN_FRAME,))
-                await self.shared.effects.do(start, self.blocks.evaluate_inside)
+            await self._evaluating
         except asyncio.CancelledError:
             me = asyncio.current_task()
-            if not self.shared.leaving or (me is not None and me.cancelling()):
+            if me is not None and me.cancelling():
                 raise
-            return LEFT
+            return LEFT if self.shared.leaving else OVER
         finally:
-            self._evaluating = False
+            self._evaluating = None
         return None
+
+    async def _evaluate(self, id: str, code: str, *, inside: bool) -> None:
+        if inside:
+            start = ExecStart(id=id, code=code, origin="eval", by="human", reasons=(IN_FRAME,))
+            await self.shared.effects.do(start, self.blocks.evaluate_inside)
+        else:
+            await self.blocks.prepare(id)
+            start = ExecStart(id=id, code=code, origin="eval", by="human")
+            await self.shared.effects.do(start, self.blocks.execute)
+
+    async def settle(self) -> None:
+        """The node ends: what a person evaluates in it ends first."""
+        if self._evaluating is not None:
+            self._evaluating.cancel()
+            await over(self._evaluating)
 
     def _beside(self, held: str) -> str:
         """The block or the iteration that a held value belongs to; of the node itself, its newest iteration."""
@@ -153,3 +164,12 @@ class Hands:
         if repl is None or not repl.alive:
             raise ReplDied(GONE)
         return await repl.page(name, start, count)
+
+
+async def over(task: asyncio.Task[Any]) -> None:
+    """Wait until a task is over, however often this one is cancelled meanwhile."""
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            continue

@@ -13,7 +13,7 @@ from rlm_tui.engine.blocks import Blocks
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.ending import Ending, Forced, Killed, OverTime, Stop
 from rlm_tui.engine.gate import LimitHit, Observation, Request, Verdict
-from rlm_tui.engine.hands import Hands
+from rlm_tui.engine.hands import Hands, over
 from rlm_tui.engine.limits import NodeLimits
 from rlm_tui.engine.rebuild import UNREADY
 from rlm_tui.engine.sampling import RequestFailed
@@ -131,7 +131,7 @@ class Node:
             if above:
                 # The node above is going: end here first, bottom-up, then let it go on.
                 self.stop(Killed())
-            await _over(body)
+            await over(body)
             if not above and not self.shared.leaving:
                 return await windup.stopped(self, self._stop)
             raise
@@ -181,6 +181,7 @@ class Node:
             self._in_time.set()
 
     async def _end(self, ending: Ending) -> NodeEnd:
+        await self.hands.settle()
         shared, id = self.shared, self.spec.id
         proposal, folded = ending.proposal, shared.run.nodes.get(id)
         partial = self.last_answer.text if self.last_answer and proposal is None else None
@@ -367,15 +368,6 @@ class Node:
         else:
             text = shared.text(told.text)
         self.messages += (_assistant(reply.text), {"role": "user", "content": text})
-
-
-async def _over(task: asyncio.Task[Any]) -> None:
-    """Wait until a task is over, however often this one is cancelled meanwhile."""
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            continue
 
 
 def _assistant(text: str) -> ChatMessage:

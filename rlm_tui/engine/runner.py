@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlm_tui.engine import backends
 from rlm_tui.engine.backends import DirectLMBackend, LocalChildRLMBackend, RecursiveBackend
@@ -83,6 +83,9 @@ class LocalRLMRunner:
             is gone on with; None keeps it in memory.
         gates: Who may hold the run.
         max_budget: US dollars, whole tree. The other options are `Options`'.
+
+    Raises:
+        ConfinementError: From `run` and `arun`, an `OSError`: ``confine`` asks for a sandbox that cannot be had.
     """
 
     def __init__(
@@ -113,6 +116,9 @@ class LocalRLMRunner:
         dialect: Dialect | str = "openenv",
         journal: Path | Journal | None = None,
         gates: Gates | None = None,
+        confine: Literal["auto", "off", "bwrap"] = "auto",
+        allow_site: bool = False,
+        allow_network: bool = False,
     ) -> None:
         self.llm_chat_fn = llm_chat_fn
         self.system_prompt = system_prompt
@@ -139,6 +145,9 @@ class LocalRLMRunner:
         self.dialect = dialect
         self.journal = journal
         self.gates = gates
+        self.confine: Literal["auto", "off", "bwrap"] = confine
+        self.allow_site = allow_site
+        self.allow_network = allow_network
         self.chat = _as_model(llm_chat_fn)
 
     @property

@@ -206,9 +206,7 @@ class Run(Hands):
         if event.origin == "model":
             self._let_go(address.parent(event.id))
         block = self._block(event.id, event.code)
-        block.code, block.span, block.origin, block.reasons = event.code, event.span, event.origin, event.reasons
-        block.status, block.started, block.ended, block.seq = "open", event.t, None, event.seq
-        block.by, block.stopped_by, block.divergence = event.by, None, None
+        block.begin(event)
         node = self._node_at(event.id)
         if event.origin == "human" or (event.origin == "eval" and event.by == "human"):
             self._by_hand(block, node)

@@ -14,6 +14,7 @@ from rlm_tui.journal.events import (
     ContextInfo,
     CutInfo,
     ErrorInfo,
+    ExecStart,
     Message,
     Point,
     Proposal,
@@ -205,6 +206,16 @@ class Block:
     held: Held | None = None
     rebuilt: Rebuild | None = None
     """How it compared with its record when it was last run again."""
+
+    def begin(self, start: ExecStart) -> None:
+        """It runs, perhaps once more: what came of it before counts no longer."""
+        self.code, self.span, self.origin, self.reasons = start.code, start.span, start.origin, start.reasons
+        self.status, self.started, self.ended, self.seq, self.ms = "open", start.t, None, start.seq, 0.0
+        self.by, self.stopped_by, self.divergence = start.by, None, None
+        self.stdout, self.stderr, self.stderr_at, self.raw, self.cuts = "", "", (), "", {}
+        self.value, self.error, self.answer = None, None, None
+        self.changed, self.removed, self.finals, self.put_back, self.effects, self.notes = (), (), (), (), (), ()
+        self.stream.clear()
 
     @property
     def state(self) -> State:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -34,6 +34,8 @@ RATE = 30
 Wish = Literal["left", "killed"]
 """What became of a run that had not ended."""
 
+NOTICED_S = 60.0
+"""Seconds that a fault of the run is told."""
 LOADING_S = 5.0
 """Seconds that quitting waits for a session that is still being made, to give it back."""
 
@@ -82,6 +84,7 @@ class DebuggerApp(App[Wish | None]):
         self._desk: Desk | None = None
         self._make: Callable[[], SessionLike] | None = None
         self._loader: Thread | None = None
+        self._told = 0
         if callable(session):
             self._make = session
         else:
@@ -180,6 +183,7 @@ class DebuggerApp(App[Wish | None]):
     def _begin(self) -> None:
         from rlm_tui.tui.text import clean
 
+        self._told = len(self.session.notices)
         for notice in self.session.notices:
             self.notify(clean(notice), timeout=8.0, markup=False)
         self.session.start(self.bridge.put)
@@ -190,6 +194,19 @@ class DebuggerApp(App[Wish | None]):
         """Take what has come since the last time, and repaint once."""
         with self.batch_update():
             self.desk.take()
+        notices = self.session.notices
+        if len(notices) > self._told:
+            self._tell(notices[self._told :])
+
+    def _tell(self, notices: Sequence[str]) -> None:
+        """Tell what came up on the way. A run that broke off before it began leaves nothing to look at."""
+        from rlm_tui.tui.text import clean
+
+        self._told += len(notices)
+        if self.view.run.seen == 0 and not self.session.read_only:
+            self.exit(None)
+        for notice in notices:
+            self.notify(clean(notice), severity="error", timeout=NOTICED_S, markup=False)
 
     # Quitting ----------------------------------------------------------------------------------------------------
 

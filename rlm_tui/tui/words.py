@@ -184,7 +184,7 @@ def standing(held: Held) -> str:
     """Where a block stands that was broken in to, and what runs on."""
     line, threads = held.value.get("line"), int(held.value.get("threads") or 0)
     on = f"; {count(threads, 'other thread')} {'runs' if threads == 1 else 'run'} on" if threads else ""
-    return f"The block stands inside line {line}. Nothing is lost{on}."
+    return f"The block stands at line {line}. Nothing is lost{on}."
 
 
 def wish(wants: str) -> str:

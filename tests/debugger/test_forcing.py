@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from threading import Event
 from typing import Any
 
@@ -33,17 +32,10 @@ def forced(run: Watched, id: str, text: str) -> None:
     assert (run.session.text(node.value), node.via, node.final_mark) == (text, "forced", "edited")
 
 
-def bottom_up(run: Watched, *, evaluations: bool = True) -> None:
-    """Everything that began has ended, what is below before what is above, and nothing comes after an end.
-
-    Args:
-        run: The run.
-        evaluations: Whether that is so of what people evaluate too, which is no act of its node.
-    """
+def bottom_up(run: Watched) -> None:
+    """Everything that began has ended, what is below before what is above, and nothing comes after an end."""
     begun: dict[tuple[str, str], int] = {}
     for event in run.events:
-        if not evaluations and re.search(r"\+e\d+$", event.id):
-            continue
         kind, _, part = str(event.ev).partition(".")
         if part == "start":
             begun[kind, event.id] = begun.get((kind, event.id), 0) + 1

@@ -135,7 +135,7 @@ def walk(seed: int, where: Path) -> None:
             run.until(lambda fold, held=held: fold.held.get(held.id) is not held or fold.end, "let go")
         run.ended()
         assert all(isinstance(one.result(DEADLINE_S), str | None) for one in evaluations)
-        bottom_up(run, evaluations=False)
+        bottom_up(run)
         settled(run)
         path = run.session.journal.path
         assert path is not None

@@ -99,7 +99,7 @@ def test_a_failed_evaluation_is_no_error_of_the_run() -> None:
 async def test_it_is_stepped_by_line_and_goes_on(stage: Stage) -> None:
     await scenes.standing(stage)
     assert "held in block 1, at line 5" in stage.bar
-    assert "The block stands inside line 5. Nothing is lost; 1 other thread runs on." in stage.bar
+    assert "The block stands at line 5. Nothing is lost; 1 other thread runs on." in stage.bar
     verbs = stage.bar.splitlines()[-1]
     assert verbs.split() == ["▌", "a", "go", "on", "s", "next", "line", "!", "evaluate", "p", "abort", "R", "final"]
     since = stage.view.held_here()

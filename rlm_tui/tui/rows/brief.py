@@ -61,7 +61,8 @@ def _ended_badly(view: View, block: Block) -> tuple[str, str] | None:
         case "died" if block.stopped_by == BY_HAND:
             return "its REPL was killed by you", "ink-2"
         case "timeout" | "died":
-            return _ENDS[block.status] + (f": {why}" if why else ""), "error"
+            said = _ENDS[block.status]
+            return said + (f": {why.removeprefix(f'{said}: ')}" if why else ""), "error"
         case _:
             return (why, "error") if why else None
 
