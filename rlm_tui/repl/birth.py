@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import sys
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -114,6 +115,8 @@ class Spawning:
         self._workers: list[Worker] = []
         self._closed = False
         self.base = make_base(conditions)
+        # Also when the program ends with the source open.
+        self._remove = weakref.finalize(self, remove, self.base)
 
     async def open(self) -> None:
         """Start a worker to learn what is true of all, and end it.
@@ -144,7 +147,7 @@ class Spawning:
         self._closed = True
         for worker in self._workers:
             worker.kill()
-        await asyncio.to_thread(remove, self.base)
+        await asyncio.to_thread(self._remove)
 
 
 class Forking:
@@ -167,6 +170,8 @@ class Forking:
         self._zygote: Zygote | None = None
         self._closed = False
         self.base = make_base(conditions)
+        # Also when the program ends with the source open.
+        self._remove = weakref.finalize(self, remove, self.base)
 
     async def open(self) -> None:
         """Start the zygote.
@@ -203,7 +208,7 @@ class Forking:
                 if self._zygote is not None:
                     await self._zygote.end()
             finally:
-                await asyncio.to_thread(remove, self.base)
+                await asyncio.to_thread(self._remove)
 
     async def _living(self) -> Zygote:
         """Return the zygote; one that died is started again, and given again what it was given."""

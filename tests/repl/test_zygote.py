@@ -219,6 +219,39 @@ def test_closing_a_source_ends_what_it_has(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_program_that_ends_with_a_source_open_leaves_no_folder(tmp_path: Path) -> None:
+    host = f"""
+import asyncio, os, sys, threading
+from pathlib import Path
+from rlm_tui.repl.birth import open_source
+from rlm_tui.repl.process import Conditions, Repl, ReplConfig
+
+async def work():
+    source = await open_source(Conditions(scratch_root=Path({str(tmp_path)!r})))
+    repl = await Repl.start(ReplConfig({{}}), source)
+    code = "import os\\nprint(os.getpid(), flush=True)\\nopen('f', 'w').close()\\nwhile True: pass"
+    def output(block, stream, text, late):
+        print(text, flush=True)
+        running.set()
+    await repl.execute("b", code, on_output=output, on_call=None)
+
+running = threading.Event()
+threading.Thread(target=asyncio.run, args=(work(),), daemon=True).start()
+running.wait()
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", host], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        worker = os.pidfd_open(int(process.stdout.readline()))
+        process.stdin.close()
+        assert process.wait() == 0
+    assert select.select([worker], [], [], DEADLINE_S)[0]
+    os.close(worker)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_forged_messages_do_nothing_to_a_sibling(tmp_path: Path) -> None:
     forge = """
 import json, os, socket
