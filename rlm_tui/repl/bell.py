@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-from _thread import RLock, get_ident
+from _thread import RLock, get_ident, interrupt_main, start_new_thread
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from sys import _getframe  # pyright: ignore[reportPrivateUsage]
+from time import sleep
 from types import FrameType
 from typing import Any
 
-from rlm_tui.repl.channel import decode, frame_of, gone
+from rlm_tui.repl.channel import Intake, decode, frame_of, gone
 
 _read = os.read
 _write = os.write
@@ -82,6 +84,40 @@ class Control:
         self._ctl = -1
 
 
+class Heard(Control):
+    """The same where nobody can signal us: a thread reads it, and interrupts the main thread itself.
+
+    That is heeded between two steps of Python code only. Nothing is ever said here.
+    """
+
+    def __init__(self, ctl: int, bell: Bell) -> None:
+        super().__init__(ctl, bell)
+        self._intake = Intake(ctl)
+        self._messages: deque[dict[str, Any]] = deque()
+
+    def listen(self) -> int:
+        """Start the thread and return its number."""
+        return start_new_thread(self._read_all, ())
+
+    def _read_all(self) -> None:
+        try:
+            while True:
+                with suppress(MemoryError):  # the block's own; what is lost by it is said again
+                    self._messages.append(self._intake.next())
+                    interrupt_main()
+                    continue
+                sleep(0.01)
+        finally:
+            gone()
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Return the messages that are there."""
+        messages: list[dict[str, Any]] = []
+        while self._messages:
+            messages.append(self._messages.popleft())
+        return messages
+
+
 class Bell:
     """What SIGINT (stop the block) and SIGUSR1 (stand where you are) mean, and when they are heeded.
 
@@ -99,8 +135,14 @@ class Bell:
             returns whether it could.
     """
 
-    def __init__(self, ctl: int) -> None:
-        self.control = Control(ctl, self)
+    def __init__(self, ctl: int, rung: bool = True) -> None:
+        """Begin with nothing wished for.
+
+        Args:
+            ctl: Descriptor of the channel.
+            rung: Whether the host can signal us; else we hear what it says by ourselves.
+        """
+        self.control = Control(ctl, self) if rung else Heard(ctl, self)
         self._main = get_ident()
         self._meant: set[str] = set()
         self._announced = 0

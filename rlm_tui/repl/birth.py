@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rlm_tui.repl.folders import remove
-from rlm_tui.repl.launch import Spawned, Worker, make_base
+from rlm_tui.repl.launch import PLAIN, Spawned, Worker, make_base
 from rlm_tui.repl.policy import MAIL, ConfinementError, bwrap_refusal
 from rlm_tui.repl.results import Conditions, Ready, ReplConfig, ReplDied
 
@@ -103,13 +103,18 @@ class Spawning:
     ready: Ready
     forks = False
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, plain: bool = PLAIN) -> None:
         """Make its folder.
+
+        Args:
+            conditions: What its workers live under.
+            plain: Whether they have to do with what every system has, as of `Spawned`.
 
         Raises:
             OSError: If there is no place for it.
         """
         self._conditions = conditions
+        self._plain = plain
         self._given: dict[str, Any] = {}
         self._numbers = itertools.count(1)
         self._workers: list[Worker] = []
@@ -139,7 +144,7 @@ class Spawning:
         if self._closed:
             raise RuntimeError("the source is closed")
         self._workers = [worker for worker in self._workers if worker.returncode is None]
-        self._workers.append(Spawned(config, self.base, next(self._numbers), dict(self._given)))
+        self._workers.append(Spawned(config, self.base, next(self._numbers), dict(self._given), self._plain))
         return self._workers[-1]
 
     async def close(self) -> None:

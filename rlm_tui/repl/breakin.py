@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 from rlm_tui.repl.link import END_S, Link
@@ -32,7 +31,7 @@ class BreakIn:
 
     async def ask(self, running: Running) -> Standing | None:
         """Have the block stand where it is; None when it ended first. Cancelling takes the wish back."""
-        _must_be_here()
+        self._must_be_here()
         if self.standing is not None:
             return self.standing
         if self._coming is None or self._coming.done():
@@ -47,7 +46,7 @@ class BreakIn:
 
         Cancelling lets it go on.
         """
-        _must_be_here()
+        self._must_be_here()
         self._must_not_evaluate()
         if self.standing is None or self._running is None:
             return None
@@ -57,6 +56,10 @@ class BreakIn:
         self._coming = asyncio.get_running_loop().create_future()
         self._link.control(order)
         return await self._arrival(self._coming)
+
+    def _must_be_here(self) -> None:
+        if not self._link.can_stand:
+            raise NotHere("This system has no signal that a running block could be broken in to with.")
 
     async def _arrival(self, coming: asyncio.Future[Standing | None]) -> Standing | None:
         try:
@@ -175,8 +178,3 @@ class BreakIn:
 
 async def _no_call(block: str, fn: str, prompt: list[str] | str, model: str | None) -> str | list[str]:
     raise AssertionError("an evaluation in a block that stands makes no calls")
-
-
-def _must_be_here() -> None:
-    if not hasattr(signal, "SIGUSR1"):
-        raise NotHere("This system has no signal that a running block could be broken in to with.")

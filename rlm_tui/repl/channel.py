@@ -10,7 +10,7 @@ import json
 import os
 import signal
 from _thread import RLock, allocate_lock, start_new_thread
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from mmap import ACCESS_COPY, mmap
@@ -118,10 +118,11 @@ class Channel:
         relief: Lifts the memory limit of a block while it is entered.
     """
 
-    def __init__(self, rpc: int, bell: Bell) -> None:
-        self._rpc = rpc
+    def __init__(self, rpc: Sequence[int], bell: Bell) -> None:
+        self._rpc = set(rpc)
+        self._out = rpc[-1]
         self._bell = bell
-        self._intake = Intake(rpc)
+        self._intake = Intake(rpc[0])
         self._lock = RLock()
         self._slots: dict[int, Slot] = {}
         self._last_call = 0
@@ -142,7 +143,7 @@ class Channel:
         try:
             with self._bell, self._lock:
                 while frame:
-                    frame = frame[_write(self._rpc, frame) :]
+                    frame = frame[_write(self._out, frame) :]
         except OSError:
             _exit(1)
 
@@ -208,7 +209,8 @@ class Channel:
         """In a fork of the worker: let go of both channels, so that the copy can end nothing of ours."""
         if not self.orphan:
             self.orphan = True
-            os.close(self._rpc)
+            for descriptor in self._rpc:
+                os.close(descriptor)
             self._bell.control.close()
 
 

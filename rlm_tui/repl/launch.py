@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rlm_tui.repl.child import Process, how_it_ended, known_as
 from rlm_tui.repl.folders import remove
-from rlm_tui.repl.policy import HOMES, MAIL, ConfinementError, extra_environment, policy
+from rlm_tui.repl.lines import Ends, Lines, SocketLines
+from rlm_tui.repl.pipes import PipeLines
+from rlm_tui.repl.policy import HOMES, MAIL, SITE_BYTES, ConfinementError, extra_environment, policy
 from rlm_tui.repl.results import Conditions, ReplConfig
 
+if TYPE_CHECKING:
+    from rlm_tui.repl.memory import Watch
+
 WORKER = Path(__file__).with_name("worker.py")
-POLL_S = 0.05
-"""How often an ended process is looked for where the kernel cannot tell."""
+PLAIN = sys.platform == "win32"
+"""Whether workers have to do with what every system has: no sockets handed over, no signals."""
 
 
 def environment(conditions: Conditions, home: Path) -> dict[str, str]:
@@ -45,11 +48,11 @@ def environment(conditions: Conditions, home: Path) -> dict[str, str]:
     return variables
 
 
-def command(rpc: int, ctl: int, conditions: Conditions, base: Path, *, zygote: bool = False) -> list[str]:
+def command(rpc: Sequence[int], ctl: int, conditions: Conditions, base: Path, *, zygote: bool = False) -> list[str]:
     """Return a worker's command line. Not `-I`: it would ignore `PYTHONHASHSEED`.
 
     Args:
-        rpc: Descriptor of its channel for everything.
+        rpc: Descriptor of its channel for everything, or two of them, as `Ends` has it.
         ctl: Descriptor of its channel for the running block; -1 for a zygote, which has none.
         conditions: What it lives under.
         base: The folder with the folders of all workers of its source.
@@ -58,7 +61,7 @@ def command(rpc: int, ctl: int, conditions: Conditions, base: Path, *, zygote: b
     interpreter = os.path.realpath(sys.executable)
     # In a sandbox the host's number means nothing, and the sandbox ends with the host by itself.
     host = 0 if conditions.confine == "bwrap" else os.getpid()
-    numbers = [str(rpc), str(ctl), str(host)]
+    numbers = [",".join(str(known_as(descriptor)) for descriptor in rpc), str(known_as(ctl)), str(host)]
     terms = json.dumps(policy(conditions, base) | {"cache": not sys.dont_write_bytecode})
     return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), *numbers, terms, *(["zygote"] if zygote else [])]
 
@@ -75,109 +78,11 @@ def make_base(conditions: Conditions) -> Path:
     return base
 
 
-class Process:
-    """A process of ours in a session of its own, that is seen to end, and its group ended with it.
-
-    Attributes:
-        pid: Its number, ours until it is reaped.
-        returncode: Exit status once it has ended and was reaped, as in `subprocess`.
-    """
-
-    def __init__(
-        self, argv: list[str], *, variables: Mapping[str, str], home: Path, channels: Sequence[int], output: int
-    ) -> None:
-        """Start it, from the thread that is to outlive it: the kernel ends it with that thread.
-
-        Args:
-            argv: Its command line.
-            variables: Its whole environment.
-            home: Its working directory.
-            channels: Descriptors it inherits under the same numbers.
-            output: Descriptor of its stdout and stderr.
-
-        Raises:
-            OSError: If it cannot be started.
-        """
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=channels,
-            env=variables,
-            cwd=home,
-            start_new_session=True,
-        )
-        self.pid = self._process.pid
-        self.returncode: int | None = None
-        self._pidfd: int | None = None
-
-    def watch(self, ended: Callable[[], None]) -> None:
-        """Have `ended` called once, in the running loop, when it has ended and was reaped."""
-        loop = asyncio.get_running_loop()
-        if hasattr(os, "pidfd_open"):
-            try:
-                self._pidfd = os.pidfd_open(self.pid)
-            except OSError:
-                self._pidfd = None
-        if self._pidfd is not None:
-            loop.add_reader(self._pidfd, self._reap, ended)
-        else:
-            loop.call_later(POLL_S, self._poll, ended)
-
-    def _poll(self, ended: Callable[[], None]) -> None:
-        # Its number is ours until it is reaped, so the group is ended first.
-        if _has_ended(self._process):
-            self._reap(ended)
-        else:
-            asyncio.get_running_loop().call_later(POLL_S, self._poll, ended)
-
-    def _reap(self, ended: Callable[[], None]) -> None:
-        if self._pidfd is not None:
-            asyncio.get_running_loop().remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = None
-        self._signal_group()
-        self.returncode = self._process.wait()
-        ended()
-
-    def signal(self, signum: int) -> None:
-        """Send it a signal, if it has not ended. Where signals only end processes, do nothing."""
-        if self.returncode is None and sys.platform != "win32":
-            os.kill(self.pid, signum)
-
-    def kill(self) -> None:
-        """End it and its group; idempotent."""
-        if self.returncode is not None:
-            return
-        self._signal_group()
-        if sys.platform == "win32":
-            self._process.kill()
-        else:
-            os.kill(self.pid, signal.SIGKILL)  # not by way of Popen, which would give up its number
-
-    def _signal_group(self) -> None:
-        if self.returncode is None and hasattr(os, "killpg"):
-            try:
-                os.killpg(self.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                return
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has ended; where it can be helped, without giving up its number."""
-    if not hasattr(os, "waitid"):
-        return process.poll() is not None
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
 class Worker(ABC):
-    """A worker that was started and is not yet set up, with the host's ends of its three channels and its folders.
+    """A worker that was started and is not yet set up, with the host's ends of its channels and its folders.
 
     Attributes:
-        rpc: Socket for everything.
-        ctl: Socket for what is meant for the running block.
-        raw: Descriptor of the pipe on the worker's fd 1 and 2; non-blocking.
+        lines: Its channels.
         returncode: Exit status once it has ended, as in `subprocess`.
         base: The folder of its source.
         home: Its scratch directory, where it runs; in a sandbox it is only there.
@@ -185,8 +90,14 @@ class Worker(ABC):
         given: Values its source was given, by name.
     """
 
-    def __init__(self, base: Path, number: int, given: Mapping[str, Any]) -> None:
-        """Make the channels and folders, and start it.
+    def __init__(self, base: Path, number: int, given: Mapping[str, Any], lines: Lines) -> None:
+        """Make the folders, and start it.
+
+        Args:
+            base: The folder of its source.
+            number: Its number among the workers of its source.
+            given: Values its source was given, by name.
+            lines: Its channels, which are closed with it.
 
         Raises:
             OSError: If it cannot be started; nothing is left behind.
@@ -195,26 +106,21 @@ class Worker(ABC):
         self.home = base / HOMES / str(number)
         self.mail = base / MAIL / str(number)
         self.given = given
+        self.lines = lines
         self.returncode: int | None = None
         self._letters = itertools.count(1)
-        self.rpc, rpc = socket.socketpair()
-        self.ctl, ctl = socket.socketpair()
-        self.raw, raw = os.pipe()
         try:
             self.mail.mkdir(mode=0o700)
-            self._start(rpc.fileno(), ctl.fileno(), raw)
+            self._start(lines.ends)
         except BaseException:
-            self.close_channels()
+            lines.close()
             self.remove_scratch()
             raise
         finally:
-            rpc.close()
-            ctl.close()
-            os.close(raw)
-        os.set_blocking(self.raw, False)
+            lines.handed_over()
 
     @abstractmethod
-    def _start(self, rpc: int, ctl: int, raw: int) -> None:
+    def _start(self, ends: Ends) -> None:
         """Start it with these ends of its channels."""
 
     @abstractmethod
@@ -234,13 +140,19 @@ class Worker(ABC):
         """Whether it was born with the value its source was given under this name; else it has to be `put`."""
 
     def interrupt(self) -> None:
-        """Ring the bell: SIGINT."""
-        self.signal(signal.SIGINT)
+        """Ring the bell: SIGINT. Nothing where it hears what is said on `ctl` by itself."""
+        if self.lines.rung:
+            self.signal(signal.SIGINT)
 
     def break_in(self) -> None:
-        """Ring the bell that a block answers where it stands: SIGUSR1. Where there is no such signal, do nothing."""
-        if hasattr(signal, "SIGUSR1"):
+        """Ring the bell that a block answers where it stands: SIGUSR1. Nothing where it has none."""
+        if self.can_stand:
             self.signal(signal.SIGUSR1)
+
+    @property
+    def can_stand(self) -> bool:
+        """Whether there is a signal that a running block can be broken in to with."""
+        return self.lines.rung and hasattr(signal, "SIGUSR1")
 
     def post(self, text: str) -> str:
         """Write a text that is too large for a frame to a file the worker may read, and return its path."""
@@ -257,36 +169,22 @@ class Worker(ABC):
         """Return "exit code 3" or "killed by signal 9 (SIGKILL)"."""
         return how_it_ended(self.returncode)
 
-    def close_channels(self) -> None:
-        """Close the host's ends."""
-        self.rpc.close()
-        self.ctl.close()
-        if self.raw >= 0:
-            os.close(self.raw)
-            self.raw = -1
-
     def remove_scratch(self) -> None:
         """Remove the worker's folders, whatever it made in them."""
         remove(self.home)
         remove(self.mail)
 
 
-def how_it_ended(returncode: int | None) -> str:
-    """Return an exit status in words."""
-    code = returncode or 0
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by signal {-code} ({signal.Signals(-code).name})"
-    except ValueError:
-        return f"killed by signal {-code}"
-
-
 class Spawned(Worker):
     """A worker that is a fresh interpreter."""
 
     def __init__(
-        self, config: ReplConfig, base: Path | None = None, number: int = 1, given: Mapping[str, Any] | None = None
+        self,
+        config: ReplConfig,
+        base: Path | None = None,
+        number: int = 1,
+        given: Mapping[str, Any] | None = None,
+        plain: bool = PLAIN,
     ) -> None:
         """Start the process, from the thread that is to outlive it: the kernel ends it with that thread.
 
@@ -295,6 +193,7 @@ class Spawned(Worker):
             base: Its source's folder; None for a worker that has no source, and a folder of its own.
             number: Its number among the workers of its source.
             given: What its source was given; it has none of it.
+            plain: Whether to do with what every system has: pipes, and nobody but its host to limit its memory.
 
         Raises:
             ConfinementError: If it is to be in a bubblewrap sandbox, which only a zygote can be.
@@ -304,16 +203,24 @@ class Spawned(Worker):
             raise ConfinementError("only a zygote can be put in a bubblewrap sandbox, with the workers it forks")
         self._conditions = config.conditions
         self._alone = base is None
-        super().__init__(base or make_base(config.conditions), number, given or {})
+        self._unlimited = plain or sys.platform != "linux"
+        self._why: str | None = None
+        base = base or make_base(config.conditions)
+        try:
+            super().__init__(base, number, given or {}, PipeLines() if plain else SocketLines())
+        except BaseException:
+            if self._alone:
+                remove(base)
+            raise
 
-    def _start(self, rpc: int, ctl: int, raw: int) -> None:
+    def _start(self, ends: Ends) -> None:
         self.home.mkdir(mode=0o700)
         self._process = Process(
-            command(rpc, ctl, self._conditions, self.base),
+            command(ends.rpc, ends.ctl, self._conditions, self.base),
             variables=environment(self._conditions, self.home),
             home=self.home,
-            channels=(rpc, ctl),
-            output=raw,
+            channels=(*ends.rpc, ends.ctl),
+            output=ends.raw,
         )
 
     def remove_scratch(self) -> None:
@@ -325,11 +232,30 @@ class Spawned(Worker):
     def watch(self, ended: Callable[[], None]) -> None:
         """Have `ended` called once, in the running loop, when the process has ended and was reaped."""
 
+        memory = self._watch_memory() if self._unlimited else None
+
         def reaped() -> None:
             self.returncode = self._process.returncode
+            if memory is not None:
+                memory.end()
             ended()
 
         self._process.watch(reaped)
+
+    def _watch_memory(self) -> Watch:
+        from rlm_tui.repl.memory import Watch, in_words
+
+        limit = self._conditions.memory_bytes + (SITE_BYTES if self._conditions.site else 0)
+
+        def over() -> None:
+            self._why = f"the REPL's memory limit of {in_words(limit)} is reached"
+            self.kill()
+
+        return Watch(self._process.pid, limit, over)
+
+    def how_it_ended(self) -> str:
+        """Return how it ended, or for what it was ended."""
+        return self._why or super().how_it_ended()
 
     def signal(self, signum: int) -> None:
         """Send it a signal, if it has not ended."""

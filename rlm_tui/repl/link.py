@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,22 +17,6 @@ RING_S = 0.05
 """Seconds until a bell is rung for the second time."""
 EOF_S = 0.5
 """Seconds between the end of the channel and the end of the process, before one is made to follow the other."""
-
-
-class _Pipe(asyncio.Protocol):
-    """Hands on what arrives on a socket."""
-
-    def __init__(self, received: Callable[[bytes], object], lost: Callable[[], object]) -> None:
-        self._received = received
-        self._lost = lost
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
-        self._received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other end is closed."""
-        self._lost()
 
 
 class Link:
@@ -56,6 +39,7 @@ class Link:
         on_gone: Callable[[str], None],
     ) -> None:
         self._worker = worker
+        self._lines = worker.lines
         self._on_message = on_message
         self._on_control = on_control
         self._on_raw = on_raw
@@ -63,8 +47,6 @@ class Link:
         self._rpc_frames = protocol.FrameDecoder()
         self._ctl_frames = protocol.FrameDecoder()
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rpc: asyncio.Transport | None = None
-        self._ctl: asyncio.Transport | None = None
         self._rpc_open = True
         self._gone = asyncio.Event()
         self._reason: str | None = None
@@ -73,22 +55,23 @@ class Link:
 
     async def connect(self) -> None:
         """Begin to read every channel; they are read at all times, a full one would stop the worker."""
-        loop = asyncio.get_running_loop()
         self._worker.watch(self._ended)
-        loop.add_reader(self._worker.raw, self.drain_raw)
-        rpc, ctl = _Pipe(self._on_rpc, self._lost), _Pipe(self._on_ctl, lambda: None)
-        self._rpc, _ = await loop.create_connection(lambda: rpc, sock=self._worker.rpc)
-        self._ctl, _ = await loop.create_connection(lambda: ctl, sock=self._worker.ctl)
+        await self._lines.connect(self._on_rpc, self._on_ctl, self._take_raw, self._lost)
+
+    @property
+    def can_stand(self) -> bool:
+        """Whether a running block can be made to stand where it is."""
+        return self._worker.can_stand
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; a dead worker gets none."""
-        if self.alive and self._rpc is not None:
-            self._rpc.write(protocol.encode(message))
+        if self.alive:
+            self._lines.send(protocol.encode(message))
 
     def control(self, message: dict[str, Any]) -> None:
         """Write a message on `ctl`; a dead worker gets none."""
-        if self.alive and self._ctl is not None:
-            self._ctl.write(protocol.encode(message))
+        if self.alive:
+            self._lines.control(protocol.encode(message))
 
     def abort(self, block: str, ended: Callable[[], bool]) -> None:
         """Have a block stopped: write which on `ctl`, then ring, until `ended` says that it is."""
@@ -134,20 +117,11 @@ class Link:
 
     def drain_raw(self) -> None:
         """Read what is in the raw pipe now, up to its size."""
-        for _ in range(16):
-            try:
-                data = os.read(self._worker.raw, 1 << 16) if self._worker.raw >= 0 else b""
-            except BlockingIOError:
-                return
-            if not data:
-                self._stop_reading_raw()
-                return
-            if text := self._text.decode(data):
-                self._on_raw(text)
+        self._lines.drain()
 
-    def _stop_reading_raw(self) -> None:
-        if self._worker.raw >= 0:
-            asyncio.get_running_loop().remove_reader(self._worker.raw)
+    def _take_raw(self, data: bytes) -> None:
+        if text := self._text.decode(data):
+            self._on_raw(text)
 
     def _on_rpc(self, data: bytes) -> None:
         self._received(data, self._rpc_frames, protocol.FROM_WORKER, self._on_message)
@@ -195,10 +169,6 @@ class Link:
             return
         self.alive = False
         self.drain_raw()
-        self._stop_reading_raw()
-        for transport in (self._rpc, self._ctl):
-            if transport is not None:
-                transport.abort()
-        self._worker.close_channels()
+        self._lines.close()
         self._on_gone(self.obituary)
         self._gone.set()

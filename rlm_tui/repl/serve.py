@@ -9,10 +9,10 @@ import sys
 import types
 from _queue import SimpleQueue
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from rlm_tui.repl.bell import Bell
+from rlm_tui.repl.bell import Bell, Heard
 from rlm_tui.repl.blocks import Parts, Runner
 from rlm_tui.repl.channel import VERSION, Channel
 from rlm_tui.repl.limits import limit_resources
@@ -28,7 +28,7 @@ AT_ANY_TIME = frozenset({"rows", "page"})
 
 
 def serve(
-    rpc: int,
+    rpc: Sequence[int],
     ctl: int,
     reached: tuple[str, str, list[str]],
     die_with: Callable[[int], None],
@@ -38,16 +38,20 @@ def serve(
     """Answer the host's messages for ever; its end is ours.
 
     Args:
-        rpc: Descriptor of the channel for everything.
-        ctl: Descriptor of the channel for what is meant for the running block; non-blocking.
+        rpc: Descriptor of the channel for everything; two, to read from and to write to, where it is made of pipes,
+            and then nobody can signal us.
+        ctl: Descriptor of the channel for what is meant for the running block; a socket is non-blocking.
         reached: The level of confinement, the same in words, and what is missing in sentences.
         die_with: Ties the calling process to the end of its parent, whose number it takes.
         policy: What the host decided for every worker of its run; "memory" is the address space in bytes.
         inherited: Values a block's namespace may be given without a copy, by name.
     """
     level, words, notices = reached
-    bell = Bell(ctl)
+    bell = Bell(ctl, rung=len(rpc) == 1)
     bell.listen()
+    own_threads = {get_ident()}
+    if isinstance(bell.control, Heard):
+        own_threads.add(bell.control.listen())
     channel = Channel(rpc, bell)
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
     runners: list[Runner] = []
@@ -61,7 +65,8 @@ def serve(
     setup = channel.first()
     channel.listen(deliver)
     random.seed(setup["seed"])
-    runner = _assemble(setup, policy, channel, bell)
+    own_threads.add(channel.reader)
+    runner = _assemble(setup, policy, channel, bell, own_threads)
     bell.stand = Stand(runner)
     runners.append(runner)
     _mind_forks(channel, die_with)
@@ -111,7 +116,9 @@ def _answer_at_once(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
-def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell) -> Runner:
+def _assemble(
+    setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell, own_threads: set[int]
+) -> Runner:
     owners = Owners()
     limit = channel.relief = Memory(limit_resources(policy))
     output = Output(channel.send, bell, owners)
@@ -136,7 +143,7 @@ def _assemble(setup: dict[str, Any], policy: dict[str, Any], channel: Channel, b
         module=module,
         streams=streams,
         limit=limit,
-        own_threads={get_ident(), channel.reader, output.start()},
+        own_threads=own_threads | {output.start()},
     )
     effects.listen()
     return Runner(parts, setup["names"], setup["restore"])

@@ -21,17 +21,20 @@ _exit = os._exit
 def main() -> None:
     """Serve one host until it is gone.
 
-    Arguments: the descriptors of `rpc` and `ctl`, the host's process id (0 where it means nothing), the policy as
-    JSON, and "zygote" if it is to fork workers instead of being one.
+    Arguments: the descriptors of `rpc` (one, or the two of a pair of pipes) and `ctl`, the host's process id (0 where
+    it means nothing), the policy as JSON, and "zygote" if it is to fork workers instead of being one.
     """
-    rpc, ctl, host = (int(argument) for argument in sys.argv[1:4])
+    rpc: list[int] = [_opened(int(number)) for number in sys.argv[1].split(",")]
+    ctl, host = _opened(int(sys.argv[2])), int(sys.argv[3])
     policy: dict[str, Any] = json.loads(sys.argv[4])
     forks = sys.argv[5:] == ["zygote"]
     sys.argv[:] = [""]
     die_with = _mortal()
-    # A zygote has its children to see off first.
-    die_with(host, signal.SIGTERM if forks else signal.SIGKILL)
-    for descriptor in (rpc, ctl):
+    if forks:
+        die_with(host, signal.SIGTERM)  # it has its children to see off first
+    else:
+        die_with(host)
+    for descriptor in (*rpc, ctl):
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
     _make_up_package()
@@ -47,7 +50,7 @@ def main() -> None:
     if forks:
         from rlm_tui.repl.nest import Nest
 
-        nest = Nest(rpc)
+        nest = Nest(rpc[0])
     sys.dont_write_bytecode = True
     for name in [name for name in sys.modules if name.partition(".")[0] == "rlm_tui"]:
         del sys.modules[name]
@@ -57,9 +60,10 @@ def main() -> None:
     home, inherited = os.environ["HOME"], dict[str, Any]()
     mail = "/mail/".join(home.rpartition("/homes/")[::2])
     if nest is not None:
-        rpc, ctl, home, mail, inherited = nest.serve(reached, die_with)
+        rpc[0], ctl, home, mail, inherited = nest.serve(reached, die_with)
     narrow(home, mail)
-    os.set_blocking(ctl, False)
+    if len(rpc) == 1:
+        os.set_blocking(ctl, False)
     try:
         serve(rpc, ctl, reached, die_with, policy, inherited)
     finally:
@@ -67,9 +71,39 @@ def main() -> None:
         _exit(70)
 
 
-def _open(_policy: dict[str, Any]) -> tuple[str, str, list[str]]:
-    """Where nothing can shut a process in: what is reached, in words, and what is open."""
-    return "process", "process", [f"There is no confinement on {sys.platform}: blocks can do what you can."]
+def _opened(number: int) -> int:
+    """Return the descriptor of a channel by the number the host gave: on Windows, that of a handle we inherited.
+
+    That is written after the manual, and has not been tried there.
+    """
+    if sys.platform == "win32" and number >= 0:
+        import msvcrt
+
+        return msvcrt.open_osfhandle(number, 0)
+    return number
+
+
+def _open(policy: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Where nothing can shut a process in: what is reached, in words, and what is missing, in sentences."""
+    system = {"darwin": "macOS", "win32": "Windows"}.get(sys.platform, sys.platform)
+    off = policy["mode"] == "off"
+    missing = [] if off else [f"There is no confinement on {system}: blocks can do what you can."]
+    watched = f"Memory is looked at twice a second on {system}, and a REPL over its limit is killed"
+    if hasattr(os, "fork"):
+        missing.append(f"{watched}; processes are not limited.")
+        missing.append(
+            f"When the debugger is killed on {system}, a block in native code goes on until it comes out of that."
+        )
+    else:
+        missing += [
+            f"On {system} a running block cannot be broken in to or stepped, and nothing can be tried in a copy.",
+            f"An abort is heard on {system} between two steps of Python code only: not in a sleep, a wait or native "
+            "code, where a kill is what is left.",
+            f"{watched}; processes and files are not limited.",
+            f"On {system} a kill does not reach the programs that a block has started, and when the debugger is "
+            "killed, a block in native code goes on until it comes out of that.",
+        ]
+    return "process", f"process{' (confinement off)' * off}", missing
 
 
 def _no_narrower(_policy: dict[str, Any]) -> Callable[[str, str], None]:

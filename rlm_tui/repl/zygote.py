@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rlm_tui.repl.launch import Process, Worker, command, environment, how_it_ended
+from rlm_tui.repl.child import Process, how_it_ended
+from rlm_tui.repl.launch import Worker, command, environment
+from rlm_tui.repl.lines import Ends, SocketLines
 from rlm_tui.repl.policy import HOMES, MAIL, bwrap
 from rlm_tui.repl.results import Conditions, Ready, ReplDied
 
@@ -63,7 +65,7 @@ class Zygote:
         # Its own home is where its workers' homes are: a sandbox has no other place.
         home, self.mail = base / HOMES, base / MAIL
         try:
-            argv = command(rpc.fileno(), -1, conditions, base, zygote=True)
+            argv = command((rpc.fileno(),), -1, conditions, base, zygote=True)
             variables = environment(conditions, home)
             if self.boxed:
                 argv = bwrap(conditions, argv, base, variables)
@@ -116,7 +118,7 @@ class Zygote:
         if (error := await gift) is not None:
             raise ValueError(error)
 
-    def fork(self, worker: Forked, rpc: int, ctl: int, raw: int) -> int:
+    def fork(self, worker: Forked, ends: Ends) -> int:
         """Have it fork a worker with these ends of its channels, and return the worker's number.
 
         Raises:
@@ -124,7 +126,7 @@ class Zygote:
         """
         number = self._last + 1
         places = {"home": str(worker.home), "mail": str(worker.mail)}
-        self._send({"kind": "fork", "child": number, **places}, (rpc, ctl, raw))
+        self._send({"kind": "fork", "child": number, **places}, (*ends.rpc, ends.ctl, ends.raw))
         self._last = number
         self._workers[number] = worker
         return number
@@ -258,12 +260,12 @@ class Forked(Worker):
         self._child = 0
         self._ended: Callable[[], None] | None = None
         self._why: str | None = None
-        super().__init__(base, number, given)
+        super().__init__(base, number, given, SocketLines())
 
-    def _start(self, rpc: int, ctl: int, raw: int) -> None:
+    def _start(self, ends: Ends) -> None:
         if not self._zygote.boxed:
             self.home.mkdir(mode=0o700)
-        self._child = self._zygote.fork(self, rpc, ctl, raw)
+        self._child = self._zygote.fork(self, ends)
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Have `ended` called once, in the running loop, when the process has ended."""
