@@ -62,6 +62,8 @@ class Blocks:
     _lost: bool = False
     """Whether the newest block of the loop took its REPL with it."""
     _held: int = 0
+    _pieces: dict[str, Pieces] = field(default_factory=dict[str, Pieces])
+    """By address: threads that outlive what ran there still print."""
 
     def __post_init__(self) -> None:
         self._keeping = Keeping(self.shared, self.spec, self._rebuild)
@@ -162,7 +164,7 @@ class Blocks:
 
     async def _execute(self, start: ExecStart) -> ExecEnd:
         calls = self._serving(start.id)
-        output = Output(Pieces(self.shared.journal, start.id))
+        output = Output(self._pieces_of(start.id))
         code, rebuilt = self.shared.text(start.code), self._lost
         self._stopped_by = None
         async with Computing(self.shared.slots) as slot:
@@ -199,7 +201,7 @@ class Blocks:
 
     async def _evaluate_inside(self, start: ExecStart) -> ExecEnd:
         repl, breaking = self.repl, self._break
-        output = Output(Pieces(self.shared.journal, start.id))
+        output = Output(self._pieces_of(start.id))
         code = self.shared.text(start.code)
         over = ExecEnd(id=start.id, status="aborted", error=OVER, by=start.by)
         if repl is None or breaking is None:
@@ -241,6 +243,15 @@ class Blocks:
         error = outcome.error_text(result, by, self.shared.options.block_timeout_s, lost=lost)
         end = outcome.exec_end(start.id, code, result, output, notes, self._is_data, error=error, lost=lost)
         return end.model_copy(update={"by": by or start.by})
+
+    def _pieces_of(self, id: str) -> Pieces:
+        self._pieces[id] = pieces = Pieces(self.shared.journal, id)
+        return pieces
+
+    def flush(self) -> None:
+        """Write down what has been printed so far."""
+        for pieces in self._pieces.values():
+            pieces.flush()
 
     def _answering(self, calls: BlockCalls, slot: Computing) -> Callable[..., Any]:
         async def on_call(_block: str, fn: str, prompts: Any, model: str | None) -> str | list[str]:

@@ -182,6 +182,7 @@ class Node:
 
     async def _end(self, ending: Ending) -> NodeEnd:
         await self.hands.settle()
+        self.blocks.flush()
         shared, id = self.shared, self.spec.id
         proposal, folded = ending.proposal, shared.run.nodes.get(id)
         partial = self.last_answer.text if self.last_answer and proposal is None else None

@@ -12,10 +12,14 @@ Kind = Literal["reply", "reasoning", "stdout", "stderr", "raw"]
 
 WAIT_S = 0.05
 MOST = 2048
+CHANGES = 16
 
 
 class Pieces:
-    """Writes ``chunk`` events for one address: after 50 ms, after 2 KB, or when the kind changes.
+    """Writes ``chunk`` events for one address, after 50 ms or 2 KB: one for each change of kind, in order.
+
+    Where kinds change more often than `CHANGES` times meanwhile, the rest of each kind is put together: a live view
+    may be out of order by that much, the end of the act has the order.
 
     Args:
         journal: Where they go.
@@ -25,29 +29,35 @@ class Pieces:
     def __init__(self, journal: Journal, id: str) -> None:
         self._journal = journal
         self._id = id
-        self._kind: Kind = "reply"
-        self._late = False
-        self._parts: list[str] = []
+        self._waiting: list[tuple[Kind, bool, list[str]]] = []
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, kind: Kind, text: str, late: bool = False) -> None:
         """Take one piece."""
-        if (kind, late) != (self._kind, self._late):
-            self.flush()
-            self._kind, self._late = kind, late
-        self._parts.append(text)
+        self._parts(kind, late).append(text)
         self._size += len(text)
         if self._size >= MOST:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(WAIT_S, self.flush)
 
+    def _parts(self, kind: Kind, late: bool) -> list[str]:
+        for known, was_late, parts in reversed(self._waiting):
+            if (known, was_late) == (kind, late):
+                return parts
+            if len(self._waiting) < CHANGES:
+                break
+        self._waiting.append((kind, late, []))
+        return self._waiting[-1][2]
+
     def flush(self) -> None:
         """Write what is there."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        text, self._parts, self._size = "".join(self._parts), [], 0
-        if text and not self._journal.closed:
-            self._journal.append(Chunk(id=self._id, kind=self._kind, text=text, late=self._late))
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        for kind, late, parts in waiting:
+            text = "".join(parts)
+            if text and not self._journal.closed:
+                self._journal.append(Chunk(id=self._id, kind=kind, text=text, late=late))

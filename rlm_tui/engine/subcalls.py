@@ -24,6 +24,9 @@ from rlm_tui.repl.process import CallFailed
 
 NOT_RECORDED = "this call has no recorded answer, and a REPL that is rebuilt asks nobody"
 
+BREATH = 64
+"""Items of a large batch after which other tasks have their turn."""
+
 Children = Callable[[NodeSpec], Awaitable[NodeEnd]]
 """Runs a child RLM at its call's address."""
 
@@ -109,8 +112,10 @@ class BlockCalls:
         self._batches += 1
         batch = Batch(self._batches, len(prompts))
         items = [self._item(fn, prompt, model, batch, n, opaque) for n, prompt in enumerate(prompts, 1)]
-        for item in items:
+        for n, item in enumerate(items, 1):
             self._write_start(item)
+            if n % BREATH == 0:
+                await asyncio.sleep(0)
         batch.children = sum(item.ran_as == "rlm" and self._let_through(item) for item in items)
         # A group, because a batch that is cancelled must have seen every item end before its block does.
         async with asyncio.TaskGroup() as group:
