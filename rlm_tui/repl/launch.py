@@ -263,6 +263,8 @@ class Spawned(Worker):
 
     def kill(self) -> None:
         """End the process and its group; idempotent."""
+        if sys.platform == "win32" and self.returncode is None:
+            self._why = self._why or "killed"  # its exit code does not tell
         self._process.kill()
 
     def inherited(self, name: str) -> bool:

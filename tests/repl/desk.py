@@ -67,14 +67,17 @@ class Desk:
 
     def __enter__(self) -> Desk:
         try:
-            if self.forked:
-                self.source = self.wait(open_source(self.config.conditions))
+            self.source = self.wait(self.open())
             self.repl = self.wait(Repl.start(self.config, self.source))
         except BaseException:
             self._close_source()
             self.runner.close()
             raise
         return self
+
+    async def open(self) -> Source | None:
+        """Where the worker comes from, if not from itself."""
+        return await open_source(self.config.conditions) if self.forked else None
 
     def _close_source(self) -> None:
         if self.source is not None:
