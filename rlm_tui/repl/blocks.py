@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import builtins
 import os
-import signal
 import sys
 import types
 from collections.abc import Callable
 from mmap import ACCESS_COPY, mmap
-from operator import is_
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from rlm_tui.repl.asking import look, page
-from rlm_tui.repl.bell import SIGNALS, Bell
+from rlm_tui.repl.bell import Bell
 from rlm_tui.repl.changes import Changes, told
 from rlm_tui.repl.channel import Channel
 from rlm_tui.repl.limits import reached
 from rlm_tui.repl.look import Row, exact_type, listing, row, type_name
+from rlm_tui.repl.mending import Mending
 from rlm_tui.repl.names import Names
 from rlm_tui.repl.report import ERROR_CAP, Effects, block_traceback, cut_middle, done
 from rlm_tui.repl.source import run_source
@@ -30,16 +28,17 @@ takes memory. Mapped, never touched: it costs nothing."""
 
 _threads = sys._current_frames  # pyright: ignore[reportPrivateUsage]
 _exit = os._exit
-# A block may have replaced these too.
-_all: Any = all
-_map: Any = map
 
 
 class Parts(NamedTuple):
-    """What a worker is made of; `streams` are its stdin, stdout and stderr."""
+    """What a worker is made of.
+
+    `bounds` says what one that is shut in can't do; `streams` are its stdin, stdout and stderr.
+    """
 
     channel: Channel
     bell: Bell
+    bounds: str
     owners: Owners
     output: Output
     effects: Effects
@@ -66,8 +65,7 @@ class Runner:
         self.namespace = parts.module.__dict__
         self._injected = parts.names.make(kinds)
         self._restore = frozenset(restore)
-        self._builtins = {name: value for name, value in vars(builtins).items() if name != "_"}
-        self._mended: set[str] = set()
+        self._mending = Mending(parts.module, parts.streams, parts.bell)
         self._changes = Changes()
         self._begun = False
         self.standing_locals: dict[str, object] = {}
@@ -128,8 +126,7 @@ class Runner:
     def run(self, block: str, code: str) -> dict[str, Any]:
         """Run one block and return its `done` message; whatever it does is an outcome."""
         parts = self.parts
-        self._put_back()
-        put_back, self._mended = sorted(self._mended), set()
+        put_back = self._mending.put_back(self._injected)
         self._known_now()
         started, cpu, self.stood_s = perf_counter(), process_time(), 0.0
         parts.bell.rung = False
@@ -143,7 +140,7 @@ class Runner:
             error, text = failed, self._told(block, failed)
         self._leave_fork()
         parts.limit(False)
-        self._mend_builtins()
+        self._mending.builtins()
         parts.output.flush()
         aborted = parts.bell.rung
         parts.owners.end(set(_threads()) - parts.own_threads)
@@ -163,8 +160,14 @@ class Runner:
         )
 
     def _told(self, block: str, error: BaseException) -> str:
-        text, failed = self._attempt(block, lambda: error_text(error), tight=False)
-        return text if failed is None else unprintable(error)
+        for _ in range(2):
+            text, failed = self._attempt(block, lambda: error_text(error, self.parts.bounds), tight=False)
+            if failed is None:
+                return text
+            if not self.parts.bell.rung:
+                break
+            # What stops the block may come only now: then its text is still to be had.
+        return unprintable(error)
 
     def _attempt(self, block: str, action: Callable[[], Any], tight: bool = True) -> tuple[Any, BaseException | None]:
         """Do something that may run the model's code; it can be stopped meanwhile."""
@@ -177,6 +180,7 @@ class Runner:
                 return action(), None
             finally:
                 bell.armed = None  # no call, at which a signal could still be served
+                self._mending.hush()
                 self._reserve = None
                 self.disarm()
         except BaseException as error:  # noqa: BLE001 - any outcome of a block is an outcome, SystemExit too
@@ -200,40 +204,6 @@ class Runner:
             self.parts.channel.send({"kind": "note", "block": block, **fields})
         return bool(answer.get("ready"))
 
-    def _put_back(self) -> None:
-        """Put back what a block has overwritten, and remember which."""
-        self._mend_builtins()
-        fixed = {"__builtins__": builtins, "__name__": "__main__", **self._injected}
-        for name, value in fixed.items():
-            if self.namespace.get(name) is not value:
-                self._mend(name, self.namespace, name, value)
-        if "print" in self.namespace and not callable(self.namespace["print"]):
-            del self.namespace["print"]
-            self._mended.add("print")
-        for name, stream in self.parts.streams.items():
-            if getattr(sys, name, None) is not stream:
-                setattr(sys, name, stream)
-                self._mended.add(f"sys.{name}")
-        if sys.modules.get("__main__") is not self.parts.module:
-            self._mend("sys.modules['__main__']", sys.modules, "__main__", self.parts.module)
-        for name in SIGNALS:
-            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != self.parts.bell.handle:
-                self._mended.add(f"signal.{name}")
-        self.parts.bell.listen()
-
-    def _mend(self, label: str, where: Any, name: str, value: object) -> None:
-        where[name] = value
-        self._mended.add(label)
-
-    def _mend_builtins(self) -> None:
-        current: dict[str, Any] = builtins.__dict__
-        if _all(_map(is_, _map(current.get, self._builtins), self._builtins.values())):
-            return
-        for name, value in self._builtins.items():
-            if current.get(name) is not value:
-                current[name] = value
-                self._mended.add(f"builtins.{name}")
-
     def _leave_fork(self) -> None:
         if os.getpid() != self._pid:
             _exit(0)
@@ -250,11 +220,18 @@ def value_text(value: object) -> str | None:
     return None if value is None else str.__str__(repr(value))
 
 
-def error_text(error: BaseException) -> str:
-    """Return an error's traceback, and the limit that was reached if it tells of one; may run the model's code."""
+def error_text(error: BaseException, bounds: str) -> str:
+    """Return an error's traceback, and what of ours it tells of, if anything; may run the model's code.
+
+    Args:
+        error: What was raised.
+        bounds: What a worker that is shut in can't do, in a sentence.
+    """
     limit = reached(error)
     text = cut_middle(block_traceback(error), ERROR_CAP)
-    return text if limit is None else f"{text}\n{limit[0].upper()}{limit[1:]} is reached."
+    if limit is not None:
+        return f"{text}\n{limit[0].upper()}{limit[1:]} is reached."
+    return f"{text}\n{bounds}" if bounds and type(error) is PermissionError else text
 
 
 def unprintable(error: BaseException) -> str:

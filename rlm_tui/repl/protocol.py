@@ -38,6 +38,10 @@ OUTPUT_CAP = 16 << 20
 RAW_CAP = 1 << 20
 """Characters kept of what a block's C code and child processes wrote."""
 ROWS_CAP = 500
+NOTES_CAP = 200
+"""Declared answers of one block."""
+NOTES_SIZE = 32 << 20
+"""Characters of them all."""
 EFFECTS_CAP = 200
 FRAMES_CAP = 50
 LOCALS_CAP = 100

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rlm_tui.repl.messages import CallMessage, DoneMessage
 from rlm_tui.repl.meter import Budget, Meter
-from rlm_tui.repl.protocol import OPEN_CALLS_CAP, OUTPUT_CAP, RAW_CAP, ProtocolError
+from rlm_tui.repl.protocol import NOTES_CAP, NOTES_SIZE, OPEN_CALLS_CAP, OUTPUT_CAP, RAW_CAP, ProtocolError
 from rlm_tui.repl.results import (
     AnswerDict,
     BlockResult,
@@ -119,6 +119,7 @@ class Running:
         self._told: set[str] = set()
         self._cancelled_any = False
         self._finals: list[Proposed] = []
+        self._declared = 0
         self._content: Proposed | None = None
         self._started = time.perf_counter()
         tagged = Budget(OUTPUT_CAP)
@@ -149,11 +150,18 @@ class Running:
             self.failure = self.failure or error
 
     def note(self, proposed: Proposed) -> None:
-        """Take a declared answer."""
+        """Take a declared answer.
+
+        Raises:
+            ProtocolError: If there are more, or larger ones, than a worker lets through.
+        """
         if proposed.via == "answer":
             self._content = proposed
-        else:
-            self._finals.append(proposed)
+            return
+        self._declared += len(proposed.text) + len(proposed.json or "")
+        if len(self._finals) == NOTES_CAP or self._declared > NOTES_SIZE:
+            raise ProtocolError("too many declared answers")
+        self._finals.append(proposed)
 
     def call(self, message: CallMessage) -> None:
         """Answer a call in a task of its own; at once with `cancelled` while the block is being stopped.

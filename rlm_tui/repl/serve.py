@@ -66,7 +66,7 @@ def serve(
     channel.listen(deliver)
     random.seed(setup["seed"])
     own_threads.add(channel.reader)
-    runner = _assemble(setup, policy, channel, bell, own_threads)
+    runner = _assemble(setup, _bounds(level, policy), policy, channel, bell, own_threads)
     bell.stand = Stand(runner)
     runners.append(runner)
     _mind_forks(channel, die_with)
@@ -116,8 +116,16 @@ def _answer_at_once(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
+def _bounds(level: str, policy: dict[str, Any]) -> str:
+    """Return what a worker that is shut in can't do, in a sentence; nothing of one that is not."""
+    if level == "process":
+        return ""
+    network = "" if policy["network"] else ", use the network"
+    return f"The REPL is confined: it can't start programs{network} or reach files outside its own folder."
+
+
 def _assemble(
-    setup: dict[str, Any], policy: dict[str, Any], channel: Channel, bell: Bell, own_threads: set[int]
+    setup: dict[str, Any], bounds: str, policy: dict[str, Any], channel: Channel, bell: Bell, own_threads: set[int]
 ) -> Runner:
     owners = Owners()
     limit = channel.relief = Memory(limit_resources(policy))
@@ -136,6 +144,7 @@ def _assemble(
     parts = Parts(
         channel=channel,
         bell=bell,
+        bounds=bounds,
         owners=owners,
         output=output,
         effects=effects,

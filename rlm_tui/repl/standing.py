@@ -138,7 +138,7 @@ class Stand:
             value, error, stopped = self._attempt(label, lambda: value_text(_run_in(frame, label, load(order))))
             text = None
             if error is not None:
-                text, failed, again = self._attempt(label, lambda: error_text(error))
+                text, failed, again = self._attempt(label, lambda: error_text(error, parts.bounds))
                 text, stopped = text if failed is None else unprintable(error), stopped or again
         parts.owners.aside = None
         parts.output.flush()

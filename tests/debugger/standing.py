@@ -16,16 +16,14 @@ NATIVE = code("n = 1", ON, "sum(range(10**12))")
 RESISTS = code(
     "n = 2",
     ON,
-    "while True:",
-    "    try:",
-    "        while True:",
-    "            try:",
-    "                while True:",
-    "                    try:",
-    "                        while True: pass",
-    "                    except BaseException: pass",
-    "            except BaseException: pass",
-    "    except BaseException: pass",
+    "def resist(depth):",
+    "    while True:",
+    "        try:",
+    "            while not depth: pass",
+    "            resist(depth - 1)",
+    "        except BaseException: pass",
+    # So deep that what is raised between two tries is still inside another.
+    "resist(50)",
 )
 """Can be broken in to, and not be aborted."""
 
