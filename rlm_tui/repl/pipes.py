@@ -81,8 +81,6 @@ class PipeLines:
             return
         for frames in self._frames:
             frames.put(None)
-        for room in self._room:
-            room.release()
         # Its mark wakes who reads `raw`, which something that the worker has started may keep open for ever.
         Thread(target=self._marks.close, name="rlm-tui-pipe", daemon=True).start()
 

@@ -246,12 +246,17 @@ def test_no_worker_outlives_its_host(tmp_path: Path, code: str) -> None:
     os.close(worker)
 
 
-def test_a_worker_over_its_memory_is_killed(tmp_path: Path) -> None:
+def test_a_worker_over_its_memory_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[memory.Watch] = []
+    end = memory.Watch.end
+    monkeypatch.setattr(memory.Watch, "end", lambda self: (ended.append(self), end(self)))
     with PlainDesk(tmp_path, memory_bytes=200 << 20) as desk:
         assert desk.run("kept = b'x' * (100 << 20)").status == "ok"
         result = desk.run("import time\nprint('more', flush=True)\nmuch = b'x' * (150 << 20)\ntime.sleep(1e6)")
         assert (result.status, result.stdout) == ("died", "more\n")
         assert result.error == "the REPL died: the REPL's memory limit of 200 MiB is reached"
+        # Of the worker that told what is true of all, and of this one: a number may be another's afterwards.
+        assert len(set(ended)) == 2
 
 
 def test_memory_in_words_and_structures() -> None:
@@ -260,6 +265,74 @@ def test_memory_in_words_and_structures() -> None:
     # As the manuals have it, where a pointer takes eight bytes.
     assert (ctypes.sizeof(memory._Usage), memory._Usage.footprint.offset) == (96, 72)
     assert (ctypes.sizeof(memory._Counters), memory._Counters.promised.offset) == (72, 56)
+
+
+def test_process_output_comes_before_what_was_said_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it is slow to be read: here, until what was said has come, or the wait for it has begun."""
+    order: list[bytes] = []
+    read = pipes._read
+
+    async def work() -> None:
+        lines, said = pipes.PipeLines(), asyncio.Event()
+
+        def slow(descriptor: int) -> bytes:
+            data = read(descriptor)
+            while descriptor == lines._from_raw and not order and not lines._marks._written:
+                time.sleep(0.001)
+            return data
+
+        def take(data: bytes) -> None:
+            order.append(data)
+            said.set()
+
+        monkeypatch.setattr(pipes, "_read", slow)
+        os.write(lines.ends.raw, b"raw")
+        os.write(lines.ends.rpc[1], b"said")
+        await lines.connect(take, take, order.append, lambda: None)
+        await said.wait()
+        lines.handed_over()
+        lines.close()
+
+    before = descriptors()
+    asyncio.run(asyncio.wait_for(work(), DEADLINE_S))
+    wait_until_closed(before)
+    assert order == [b"raw", b"said"]
+
+
+def test_only_so_much_waits_for_a_loop_that_is_busy() -> None:
+    received: list[bytes] = []
+    whole = b"x" * (4 * pipes.PIECES * pipes.READ)
+
+    async def work() -> None:
+        lines, all_there = pipes.PipeLines(), asyncio.Event()
+
+        def take(data: bytes) -> None:
+            received.append(data)
+            if sum(map(len, received)) >= len(whole):
+                all_there.set()
+
+        def write() -> None:
+            rest = whole
+            while rest:
+                rest = rest[os.write(lines.ends.raw, rest) :]
+
+        await lines.connect(take, take, take, lambda: None)
+        writer = threading.Thread(target=write)
+        writer.start()
+        end = time.monotonic() + DEADLINE_S
+        while lines._room[1]._value and time.monotonic() < end:
+            time.sleep(0.001)  # the loop is busy with this
+        assert lines._room[1]._value == 0
+        assert received == []
+        await all_there.wait()
+        writer.join()
+        lines.handed_over()
+        lines.close()
+
+    before = descriptors()
+    asyncio.run(asyncio.wait_for(work(), DEADLINE_S))
+    wait_until_closed(before)
+    assert b"".join(received) == whole
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6), st.data())
