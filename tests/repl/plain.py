@@ -55,6 +55,7 @@ NEEDS = {
     ],
     "a fork": ["::TestLook::", "test_a_fork_ends_nothing_of_ours", "test_forks_of_forks_end_nothing_of_ours"],
     "limits of the kernel's": ["test_a_large_file_is_refused", "test_a_worker_is_alone"],
+    "timers of the kernel's": ["test_a_timer_ends_with_its_block"],
     "ctypes": ["[plain-import ctypes"],
 }
 """What not every system has, and the tests that are about it."""
