@@ -170,7 +170,9 @@ def test_removing_a_folder_never_leaves_it(tmp_path: Path) -> None:
 
 def test_a_folder_of_any_depth_is_removed(tmp_path: Path) -> None:
     with Desk(tmp_path) as desk:
-        code = "import os\nfor n in range(1100):\n    os.mkdir('deep')\n    os.chdir('deep')\n    open('f', 'w').close()"
+        code = (
+            "import os\nfor n in range(1100):\n    os.mkdir('deep')\n    os.chdir('deep')\n    open('f', 'w').close()"
+        )
         assert desk.run(code).status == "ok"
     assert list(tmp_path.iterdir()) == []
 
