@@ -1,8 +1,9 @@
 """Addresses: where in a run something is. A second pass over the same journal meets the same ones.
 
 ``root`` · ``root/i3`` · ``root/i3/b1`` · a call ``root/i3/b1~rlm:9f2c41d0#1`` (function, hash of the requested prompt
-and model, k-th such request of that block) · ``root/default`` · ``root/i7/final`` · code of a person ``root/i3/b1+h1``.
-A child's address *is* its call's address.
+and model, k-th such request of that block) · ``root/default`` · ``root/i7/final`` · code of a person ``root/i3/b1+h1``
+(``+h``: put in before a block; ``+e``: evaluated), another reply to the same request ``root/i3+s1``. A child's
+address *is* its call's address.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import re
 
 ROOT = "root"
 
-_LAST = re.compile(r"(/i\d+|/b\d+|/default|/final|~\w+:[0-9a-f]{8}#\d+|\+[he]\d+)$")
+_LAST = re.compile(r"(/i\d+|/b\d+|/default|/final|~\w+:[0-9a-f]{8}#\d+|\+[hes]\d+)$")
 _CALL = re.compile(r"~\w+:[0-9a-f]{8}#\d+$")
+_SAMPLE = re.compile(r"\+s\d+$")
 _NUMBER = re.compile(r"/[ib](\d+)$")
 
 
@@ -39,6 +41,21 @@ def call(block_id: str, kind: str, prompt: str, model: str | None, nth: int) -> 
     """
     content = f"{model or ''}\0{prompt}".encode("utf-8", "surrogatepass")
     return f"{block_id}~{kind}:{hashlib.sha256(content).hexdigest()[:8]}#{nth}"
+
+
+def inserted(block_id: str, k: int) -> str:
+    """The address of the k-th piece of code that a person put in before a block, from 1."""
+    return f"{block_id}+h{k}"
+
+
+def sample(iteration_id: str, k: int) -> str:
+    """The address of the k-th further reply to an iteration's request, from 1."""
+    return f"{iteration_id}+s{k}"
+
+
+def is_sample(id: str) -> bool:
+    """Whether the address is a further reply's."""
+    return _SAMPLE.search(id, _last_slash(id)) is not None
 
 
 def parent(id: str) -> str:

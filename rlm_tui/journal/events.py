@@ -24,8 +24,11 @@ Point = Literal["llm", "reply", "block", "call", "return", "observe", "final", "
 Why = Literal["step", "breakpoint", "pause", "error", "limit", "start", "resume"]
 EditField = Literal[
     "messages", "model", "params", "limit", "reply", "code", "skip", "prompt", "answer", "obs",
-    "final", "kill", "say", "note",
+    "final", "kill", "say", "note", "insert",
 ]  # fmt: skip
+"""What a person changes. ``model``, ``params`` and ``limit`` at a node's address hold from there on; ``say`` is a
+message to the model, ``{"text", "at"}`` with the point it goes in at (``llm`` or ``observe``); ``insert`` is code to
+run before a block, ``{"code", "say"}`` (``say``: the model is shown it), the k-th of block ``…/b1`` at ``…/b1+hk``."""
 ErrorKind = Literal[
     "key", "forbidden", "model", "request", "context", "filter", "rate", "quota", "server", "overloaded",
     "network", "timeout", "malformed", "empty", "cut", "died", "aborted", "diverged", "unknown",
@@ -332,6 +335,8 @@ class Hold(Event):
     node: str
     value: dict[str, Any] = {}
     why: Why
+    reason: str = ""
+    """More of why, in words: the breakpoint, its error, or the verb that ended early here."""
 
 
 class Go(Event):

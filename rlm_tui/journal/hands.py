@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from rlm_tui.journal import events
+from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Blob, Text
 from rlm_tui.journal.index import Index
 from rlm_tui.journal.tree import Block, Call, Edited, Held, Iteration, Mark, Node
@@ -32,17 +32,25 @@ class Hands(Index):
 
     def _hold(self, event: events.Hold) -> None:
         self._let_go(event.id)
-        held = Held(event.id, event.point, event.node, event.value, event.why, event.t, len(self.edits))
+        held = Held(event.id, event.point, event.node, event.value, event.why, event.t, len(self.edits), event.reason)
         self.held[event.id] = held
         self._held_in.setdefault(event.node, {})[event.id] = held
         if event.point == "block":
             self._block(event.id, _text(event.value.get("code")))
+            self._coming(event)
         for thing in self._things(event.id, event.node):
             thing.held = held
         node = self.nodes.get(event.node)
         for above in node.up() if node else ():
             above.holds += 1
             above.held_since = event.t if above.held_since is None else above.held_since
+
+    def _coming(self, event: events.Hold) -> None:
+        """The blocks of the same reply that are to run after one that is held."""
+        after, iteration = event.value.get("after"), address.parent(event.id)
+        codes = cast("list[Any]", after) if isinstance(after, list | tuple) else []
+        for j, code in enumerate(codes, address.number(event.id) + 1):
+            self._block(address.block(iteration, j), _text(code))
 
     def _let_go(self, id: str) -> None:
         held = self.held.pop(id, None)
@@ -93,6 +101,7 @@ class Hands(Index):
         edited = Edited(event.id, event.field, event.value, event.was, event.note, event.t, by)
         self.edits.append(edited)
         if event.field == "note":
+            self.notes.setdefault(event.id, []).append(edited)
             return
         thing = self._touched(event)
         self._count_hand(event.id, thing, 1)
@@ -123,6 +132,8 @@ class Hands(Index):
             case Block(), "code":
                 thing.was = thing.code if thing.was is None else thing.was
                 thing.code, thing.mark = edited.value, "edited"
+            case Block(), "insert":
+                self._insert(thing, edited)
             case Call(), "prompt":
                 thing.edited_prompt, thing.mark = edited.value, "edited"
             case Call(), "answer":
@@ -134,6 +145,8 @@ class Hands(Index):
                 thing.edited_reply, thing.mark = edited.value, "edited"
             case Iteration(), "obs":
                 thing.obs_was, thing.obs_mark = edited.was, "edited"
+            case Iteration(), "say" if _field(edited.value, "at") == "observe":
+                thing.obs_mark = "edited"
             case Iteration(), "final":
                 thing.mark = "edited"
                 if node is not None and _accepts(edited.value):
@@ -156,6 +169,7 @@ class Hands(Index):
         mark: Mark = "downstream" if node is not None and node.tainted else ""
         match thing:
             case Block():
+                self._take_out(thing)
                 thing.code, thing.was, thing.mark = thing.code if thing.was is None else thing.was, None, mark
             case Call():
                 thing.edited_prompt, thing.was, thing.mark = None, None, mark
@@ -171,12 +185,31 @@ class Hands(Index):
             if edit.id == id and edit.field != "note":
                 self._mark(edit, thing, node)
 
+    def _insert(self, before: Block, edited: Edited) -> None:
+        """Code that is to run before a block, which has a row of its own from now on."""
+        k = 1
+        while (id := address.inserted(before.id, k)) in self.blocks:
+            k += 1
+        row = self._block(id, _text(_field(edited.value, "code")))
+        row.origin, row.by, row.mark = "human", edited.by, "edited"
+
+    def _take_out(self, before: Block) -> None:
+        """What was put in before a block and has not run is taken back."""
+        rows = self.iterations[address.parent(before.id)].blocks
+        for row in [row for row in rows if row.id.startswith(f"{before.id}+h") and row.started is None]:
+            rows.remove(row)
+            del self.blocks[row.id]
+
     def _by_hand(self, block: Block, node: Node | None) -> None:
         """A person ran it, or stopped it."""
         block.mark = "edited"
         if node is not None:
             node.hands += 1
             node.causes += 1
+
+
+def _field(value: Any, name: str) -> Any:
+    return cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
 
 
 def _text(value: Any) -> Text:

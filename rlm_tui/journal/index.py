@@ -20,6 +20,7 @@ class Index:
         blocks: Blocks, those of a person included.
         held: What is held, in the order it was held.
         edits: What people changed and did not take back, oldest first; notes too.
+        notes: Remarks of people and of breakpoints, by address, oldest first.
         last: When the newest event was, in seconds since the epoch.
     """
 
@@ -31,6 +32,7 @@ class Index:
         self.blocks: dict[str, Block] = {}
         self.held: dict[str, Held] = {}
         self.edits: list[Edited] = []
+        self.notes: dict[str, list[Edited]] = {}
         self.last: float | None = None
 
     def _node_at(self, id: str) -> Node | None:
@@ -70,13 +72,16 @@ class Index:
             if within == "final" and not beside:
                 iteration.resolved = block
             else:
-                iteration.blocks.insert(self._place(iteration, base), block)
+                inserted = beside and "+h" in id[len(base) :]
+                iteration.blocks.insert(self._place(iteration, base, inserted=inserted), block)
         return self.blocks[id]
 
     @staticmethod
-    def _place(iteration: Iteration, base: str) -> int:
+    def _place(iteration: Iteration, base: str, *, inserted: bool) -> int:
         """Where a row goes: beside a block, after it and what stands there already; beside an iteration, at its end."""
         rows = iteration.blocks
+        if inserted:
+            return next((n for n, row in enumerate(rows) if row.id == base), len(rows))
         if address.number(base) and base != iteration.id:
             for n in range(len(rows), 0, -1):
                 if base in (rows[n - 1].id, address.parent(rows[n - 1].id)):

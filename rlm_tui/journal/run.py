@@ -162,6 +162,9 @@ class Run(Hands):
 
     def _llm_start(self, event: events.LlmStart) -> None:
         self._let_go(event.id)
+        if address.is_sample(event.id):
+            self._sample(event)
+            return
         call = self.calls.get(event.id)
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
@@ -176,10 +179,27 @@ class Run(Hands):
         if isinstance(owner, Iteration):
             owner.node.last_attempt = attempt
 
+    def _sample(self, event: events.LlmStart) -> None:
+        """A further reply to a request that has one: what comes after does not build on it."""
+        iteration = self._iteration(address.parent(event.id))
+        iteration.samples.append(
+            Attempt(
+                event.id, event.attempt, event.t, event.base, event.add, event.model, event.params,
+                iteration.attempts[-1] if iteration.attempts else None,
+            )
+        )  # fmt: skip
+
+    def _asked(self, id: str) -> tuple[Iteration | Call, list[Attempt]]:
+        """Whose request an address is, and its attempts so far."""
+        if address.is_sample(id):
+            iteration = self._iteration(address.parent(id))
+            return iteration, [sample for sample in iteration.samples if sample.id == id]
+        owner = self.calls.get(id) or self._iteration(id)
+        return owner, owner.attempts
+
     def _llm_end(self, event: events.LlmEnd) -> None:
-        call = self.calls.get(event.id)
-        owner = self._iteration(event.id) if call is None else call
-        attempt = next((a for a in reversed(owner.attempts) if a.attempt == event.attempt), None)
+        owner, attempts = self._asked(event.id)
+        attempt = next((a for a in reversed(attempts) if a.attempt == event.attempt), None)
         if attempt is None:
             return
         attempt.status, attempt.reply, attempt.reasoning = event.status, event.reply, event.reasoning
@@ -306,8 +326,7 @@ class Run(Hands):
 
     def _chunk(self, event: events.Chunk) -> None:
         if event.kind in ("reply", "reasoning"):
-            call = self.calls.get(event.id)
-            attempts = call.attempts if call else self._iteration(event.id).attempts
+            _, attempts = self._asked(event.id)
             if event.kind == "reply" and attempts and attempts[-1].ended is None:
                 attempts[-1].stream.append(event.text)
         elif block := self.blocks.get(event.id):

@@ -90,6 +90,8 @@ class Held:
     since: float
     first_edit: int = 0
     """How many changes the run had before it was held."""
+    reason: str = ""
+    """More of why, in words: the breakpoint, its error, or the verb that ended early here."""
 
 
 @dataclass(slots=True)
@@ -248,6 +250,8 @@ class Iteration:
     k: int
     node: Node = field(repr=False)
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+    samples: list[Attempt] = field(default_factory=list[Attempt])
+    """Further replies to the same request, which a person asked for to choose from; each has its own address."""
     blocks: list[Block] = field(default_factory=list[Block])
     edited_reply: Text | None = None
     obs: Text | None = None

@@ -41,7 +41,7 @@ from rlm_tui.journal.tree import IN_FRAME
 CALL = address.call("root/i1/b1", "rlm", "part", None, 1)
 LEAF = address.call("root/i1/b1", "llm", "part", None, 1)
 IDS = st.sampled_from(
-    ["root", "root/i1", "root/i2", "root/i1/b1", "root/i1/b2", "root/i1/b1+h1", "root/i1/b1+e1", "root/i1+e1", "root/default",
+    ["root", "root/i1", "root/i2", "root/i1/b1", "root/i1/b2", "root/i1/b1+h1", "root/i1/b1+e1", "root/i1+e1", "root/i1+s1", "root/default",
      "root/i2/final", CALL, LEAF, f"{CALL}/i1", f"{CALL}/i1/b1", f"{CALL}/i1/b1+h1", "nowhere", ""]
 )  # fmt: skip
 
