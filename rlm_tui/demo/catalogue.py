@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from rlm_tui.demo import unknown
+from rlm_tui.demo.broken import BROKEN
 from rlm_tui.demo.multi_hop import MULTI_HOP
 from rlm_tui.demo.needle import NEEDLE
 from rlm_tui.demo.scenario import Scenario
@@ -25,7 +26,7 @@ class UnknownScenarioError(LookupError):
         return str(self.args[0])
 
 
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in (NEEDLE, MULTI_HOP)})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in (NEEDLE, MULTI_HOP, BROKEN)})
 """Every scenario and variant, in the order of a list."""
 
 

@@ -25,7 +25,7 @@ class Rung:
         prose: What stands before the code, one wording per attempt. ``$name`` is replaced by a value.
         code: One block. ``$name`` is replaced by the Python literal of a value.
         mark: A piece of ``code``. A reply that holds it, whoever wrote it, means that the step was taken.
-        final: In place of code: an answer declared in prose.
+        final: In place of code: an answer declared in prose. Beside code it does not count, which `broken` shows.
         reasoning: Thoughts that come before the reply.
     """
 
@@ -99,13 +99,14 @@ else:
 """First step of every child: it takes the question from ``context``, not from the wording of a message."""
 
 
-def _out_of_iterations(conversation: Conversation, seen: Seen) -> Values | None:
+def out_of_iterations(conversation: Conversation, seen: Seen) -> Values | None:
+    """Fits when the engine asks for an answer because the iterations ran out."""
     return {} if "run out of REPL iterations" in seen.text and not seen.opening else None
 
 
 OUT_OF_ITERATIONS = Rung(
     "out of iterations",
-    _out_of_iterations,
+    out_of_iterations,
     ("The iterations ended before I had an answer.", "I was not done when the iterations ended."),
     final="no answer: the iterations ran out",
 )

@@ -89,7 +89,11 @@ class Conversation:
 
     def said(self, text: str) -> bool:
         """Whether a reply in the history holds this text, whoever wrote it."""
-        return any(text in reply for reply in self._texts("assistant"))
+        return self.times_said(text) > 0
+
+    def times_said(self, text: str) -> int:
+        """How many replies in the history hold this text, whoever wrote them."""
+        return sum(text in reply for reply in self._texts("assistant"))
 
     def seen(self) -> Iterator[Seen]:
         """What the model has before it, newest first.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from rlm_tui.demo.catalogue import SCENARIOS
 from rlm_tui.llm.base import ChatRequest, Delta, Reply
 from rlm_tui.llm.scripted import Policy, ScriptedModel
 
@@ -28,7 +29,15 @@ def ask(policy: Policy, request: ChatRequest) -> Reply:
 class Desk:
     """What stands between a policy and a namespace: REPL semantics, and the form of the messages."""
 
-    def __init__(self, policy: Policy, context: Any, task: str, rlm: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        context: Any,
+        task: str,
+        rlm: Callable[[str], str] | None = None,
+        repair: Callable[[str], str] = lambda code: code,
+    ) -> None:
+        self.repair = repair
         self.asked: list[ChatRequest] = []
         self.outputs: list[str] = []
         self.final: str | None = None
@@ -58,10 +67,10 @@ class Desk:
         self.asked.append(ChatRequest(tuple(self.messages), "scripted:x", attempt=attempt))
         return ask(self.policy, self.asked[-1]).text
 
-    def turn(self, reply: str | None = None, edit: Callable[[str], str] = lambda code: code) -> str:
+    def turn(self, reply: str | None = None, edit: Callable[[str], str] | None = None) -> str:
         """One iteration: a reply, its code (edited), the observation. Returns what was printed."""
         reply = self.reply() if reply is None else reply
-        codes = [edit(code) for code in FENCE.findall(reply)]
+        codes = [(edit or self.repair)(code) for code in FENCE.findall(reply)]
         if not codes and (prose := re.search(r"^FINAL\((.*)\)$", reply, re.MULTILINE)):
             self.final = prose[1]
         printed = io.StringIO()
@@ -89,8 +98,17 @@ class Desk:
         return self.final
 
 
-def family(policy: Policy, context: Any, task: str, desks: list[Desk]) -> Desk:
+REPAIRS: dict[str, Callable[[str], str]] = {"broken": lambda code: code.replace("contxt", "context")}
+"""What a person does to the code of scenarios that do not find the answer by themselves."""
+
+
+def family(name: str, context: Any, task: str, desks: list[Desk]) -> Desk:
     """A desk whose `rlm_query` is answered by a desk of its own. All of them are added to ``desks``."""
-    desk = Desk(policy, context, task, rlm=lambda prompt: family(policy, prompt, prompt, desks).play())
+    desk = seated(name, context, task, rlm=lambda prompt: family(name, prompt, prompt, desks).play())
     desks.append(desk)
     return desk
+
+
+def seated(name: str, context: Any, task: str, rlm: Callable[[str], str] | None = None) -> Desk:
+    """A desk of a scenario, with a person at it who repairs what must be."""
+    return Desk(SCENARIOS[name].policy, context, task, rlm, REPAIRS.get(name, lambda code: code))

@@ -14,17 +14,18 @@ import pytest
 from rlm_tui.demo.catalogue import SCENARIOS
 from rlm_tui.demo.ladder import PROBE, Script
 from rlm_tui.llm.base import ChatRequest
-from tests.demo.desk import FENCE, Desk, ask, family
+from tests.demo.desk import FENCE, REPAIRS, Desk, ask, family, seated
 
+ON_PURPOSE = {"head and a claim", "useless", "give up"}
+"""Rungs of `broken` that claim before they have seen, repeat themselves, or neither ask nor answer."""
 FINAL = re.compile(r"^FINAL\(.*\)$", re.MULTILINE)
 
 
 def played(name: str, seed: int) -> list[Desk]:
     """Every node of a run, the root first."""
-    one = SCENARIOS[name]
-    data = one.make(seed)
+    data = SCENARIOS[name].make(seed)
     desks: list[Desk] = []
-    assert family(one.policy, data.context, data.question, desks).play() == data.oracle
+    assert family(name, data.context, data.question, desks).play() == data.oracle
     return desks
 
 
@@ -106,7 +107,7 @@ def test_attempts_of_a_leaf_that_answers_well_do_not_differ(name):
 
 def test_a_mark_tells_one_step_from_all_others(name):
     for rungs in (script(name).root, (PROBE, *script(name).children)):
-        steps = [rung for rung in rungs if rung.code]
+        steps = [rung for rung in rungs if rung.code and rung.name not in ON_PURPOSE]
         assert steps
         for rung in steps:
             assert rung.mark and [other.name for other in steps if rung.mark in other.code] == [rung.name]
@@ -114,7 +115,7 @@ def test_a_mark_tells_one_step_from_all_others(name):
 
 def test_a_rung_has_either_code_or_a_final_and_two_wordings(name):
     for rung in (PROBE, *script(name).root, *script(name).children):
-        assert bool(rung.code) != bool(rung.final), rung.name
+        assert rung.name in ON_PURPOSE or bool(rung.code) != bool(rung.final), rung.name
         assert len(set(rung.prose)) == len(rung.prose) >= 2
 
 
@@ -129,7 +130,7 @@ def test_code_fits_a_narrow_screen_and_compiles(name):
 
 def root(name: str) -> Desk:
     data = SCENARIOS[name].make(5)
-    return Desk(SCENARIOS[name].policy, data.context, data.question)
+    return seated(name, data.context, data.question)
 
 
 def test_a_step_found_in_the_history_is_not_repeated_whoever_wrote_it(name):
@@ -177,6 +178,7 @@ def test_an_unknown_question_gets_a_probe_and_an_honest_end(name):
         assert ("question: What is this?" in desk.outputs[0]) == (context == "What is this?\n---\nsome data")
 
 
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "broken"])
 def test_a_block_that_fails_ends_with_a_plain_word_and_not_in_a_loop(name):
     desk = root(name)
     desk.turn()
@@ -203,7 +205,7 @@ def test_when_the_iterations_ran_out_there_is_no_code(name):
     desk.turn()
     desk.messages.append({"role": "user", "content": "You have run out of REPL iterations. Give your answer."})
     reply = desk.reply()
-    assert not FENCE.findall(reply) and FINAL.search(reply)
+    assert not FENCE.findall(reply) and (FINAL.search(reply) or name in REPAIRS)
 
 
 def test_no_history_makes_a_policy_fail(name):

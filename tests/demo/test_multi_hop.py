@@ -25,7 +25,7 @@ def shallow(data):
 
 def tree(data) -> list[Desk]:
     desks: list[Desk] = []
-    family(HOPS.policy, data.context, data.question, desks)
+    family("multi-hop", data.context, data.question, desks)
     return desks
 
 
@@ -229,4 +229,4 @@ def test_another_bridge_in_the_question_is_another_answer(data):
 
 
 def tree_answer(context: list[str], question: str) -> str:
-    return family(HOPS.policy, context, question, []).play()
+    return family("multi-hop", context, question, []).play()
