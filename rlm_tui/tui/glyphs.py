@@ -48,6 +48,10 @@ class Glyphs:
     tee: str = "┬"
     about: str = "≈"
     differs: str = "≠"
+    breakpoint: str = "●"
+    breakpoint_off: str = "○"
+    broken: str = "✗"
+    note: str = "¶"
     ascii: bool = False
 
     def state(self, state: State, frame: int = 0) -> str:
@@ -79,7 +83,8 @@ ASCII = Glyphs(
     new=".", live="*", spinner=("*", "*", "*", "*"), waiting="w", held="H", done="v", answered="#", human="E",
     downstream=":", error="x", killed="k", refused="r", unanswered="0", remembered="R", skipped="s", sent=".",
     cursor=">", cursor_blurred=",", running_line=">", caret="_", folded="+", open="-", ellipsis=">", path=">",
-    arrow=">", dash="-", heavy="=", thin="-", vertical="|", tee="+", about="~", differs="!", ascii=True,
+    arrow=">", dash="-", heavy="=", thin="-", vertical="|", tee="+", about="~", differs="!", breakpoint="o",
+    breakpoint_off=".", broken="x", note='"', ascii=True,
 )  # fmt: skip
 
 

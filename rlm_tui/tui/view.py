@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Blob, Event, Text
@@ -16,6 +16,10 @@ from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
 from rlm_tui.tui.labels import Labels
 from rlm_tui.tui.looks import Look
+from rlm_tui.tui.tally import Tally
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import BreakpointsLike, Scope
 
 Size = Literal["wide", "medium", "narrow", "tiny"]
 Item = Iteration | Block | Call
@@ -71,10 +75,10 @@ class View:
         grace: Whether decision keys are not taken yet.
         labels: What calls are called.
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
-        deepest: The depth of the deepest call so far; the root's is 0.
-        errors: Addresses of what went wrong: a failed child counts once, whatever failed in it.
         variable: The name under the cursor of the variables; None when there are none in view.
         looks: By node, what was looked at in copies of its REPL since it is held.
+        scope: What the verbs that go on are of: the node, it and what is below it, or the run.
+        breakpoints: The breakpoints, for the sign of a row that has one; None when there are none to ask.
         version: Counts the events that may change what is shown, pieces of streams left out.
     """
 
@@ -103,11 +107,12 @@ class View:
         self.grace = False
         self.labels = Labels()
         self.frame = 0
-        self.deepest = max((self._depth(call.id) for call in self.run.calls.values()), default=0)
+        self._tally = Tally(self.run)
         self._asked: dict[str, Iteration] = {}
-        self.errors = self._errors()
         self.variable: str | None = None
         self.looks: dict[str, list[Look]] = {}
+        self.scope: Scope = "node"
+        self.breakpoints: BreakpointsLike | None = None
         self.version = 0
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
@@ -125,24 +130,7 @@ class View:
         concerns = self._concerns(event)
         if concerns or isinstance(event, events.Hold | events.Go | events.Edit | events.RunEnd | events.Rebuild):
             self.version += 1
-        match event:
-            case events.CallStart():
-                self.deepest = max(self.deepest, self._depth(event.id))
-            case events.LlmEnd(status="error", wait=None):
-                self.errors.add(address.node_of(event.id))
-            case events.LlmEnd(status="ok"):
-                # Tried again by a person, and mended.
-                self.errors.discard(address.node_of(event.id))
-            case events.ExecEnd() if event.id in self.run.blocks and self.run.blocks[event.id].origin == "eval":
-                pass
-            case events.ExecEnd(status="died", by="human"):
-                pass
-            case events.ExecEnd(status="error" | "timeout" | "died") | events.CallEnd(status="error" | "timeout"):
-                self.errors.add(event.id)
-            case events.NodeEnd(status="error"):
-                self.errors.add(event.id)
-            case _:
-                pass
+        self._tally.add(event)
         if self.follow and concerns:
             self.item = self.newest()
 
@@ -155,18 +143,15 @@ class View:
         call = self.run.calls.get(owner)
         return call is not None and address.node_of(call.block.id) == self.node
 
-    def _errors(self) -> set[str]:
-        run = self.run
-        return (
-            {id for id, call in run.calls.items() if call.status in ("error", "timeout")}
-            | {id for id, node in run.nodes.items() if node.status == "error"}
-            | {id for id, b in run.blocks.items() if b.status in ("error", "timeout", "died") and b.origin != "eval"}
-        )
+    @property
+    def deepest(self) -> int:
+        """The depth of the deepest call so far; the root's is 0."""
+        return self._tally.deepest
 
-    def _depth(self, call: str) -> int:
-        found = self.run.calls.get(call)
-        node = self.run.nodes.get(address.node_of(found.block.id)) if found else None
-        return node.depth + 1 if node else 0
+    @property
+    def errors(self) -> set[str]:
+        """Addresses of what went wrong: a failed child counts once, whatever failed in it."""
+        return self._tally.errors
 
     def advance(self) -> bool:
         """Show the next picture of the moving sign; four a second keep every sign in step, of a run that goes on.
@@ -305,11 +290,30 @@ class View:
         return next((h for h in reversed(self.run.held.values()) if h.node == node), None)
 
     def held_here(self) -> Held | None:
-        """The value held for the selected row, else the newest one of the shown node; None when nothing is."""
+        """The value held for the selected row, else the newest one of the shown node; None when nothing is.
+
+        On the row of a call, what its child holds is meant.
+        """
         for held in self.run.held.values():
             if self.item is not None and self.item_of(held) == self.item:
                 return held
-        return self.held_in(self.node)
+        call = self.selected_call()
+        return (self.held_in(call) if call is not None else None) or self.held_in(self.node)
+
+    def selected_call(self) -> str | None:
+        """The address of the call on whose row the cursor is; None elsewhere."""
+        return self.item if self.item in self.run.calls and self.item != self.node else None
+
+    def held_within(self) -> list[Held]:
+        """What is held in the scope that is set: of the selected node, of it and what is below, or of the run."""
+        if self.scope == "run":
+            return list(self.run.held.values())
+        here = self.held_here()
+        if self.scope == "node":
+            return [here] if here is not None else []
+        top = here.node if here is not None else self.selected_call() or self.node
+        all_held = self.run.held.values()
+        return [held for held in all_held if held.id == top or held.id.startswith((f"{top}/", f"{top}~"))]
 
     def home_of(self, held: Held) -> str:
         """The address to show for a held value: a call's own, else its node's."""
@@ -377,6 +381,13 @@ class View:
             base = thing.id.rsplit("+", 1)[0] if "+" in thing.id.rsplit("/", 1)[-1] else thing.id
             return self.run.iterations.get(address.parent(base)) or self.run.iterations.get(base)
         return thing if isinstance(thing, Iteration) else None
+
+    def breakpoint(self, id: str | None) -> str:
+        """The sign of the breakpoint that was set at a thing: on, off, or broken; empty when there is none."""
+        if id is None or self.breakpoints is None or not (marks := self.breakpoints.marks(id)):
+            return ""
+        first = self.breakpoints.all()[marks[0]]
+        return self.glyphs.broken if first.error else self.glyphs.breakpoint if first.on else self.glyphs.breakpoint_off
 
     def label(self, id: str) -> str:
         """What a node or a call is called: harmless, on one line, not cut."""
