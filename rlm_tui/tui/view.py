@@ -20,6 +20,7 @@ from rlm_tui.tui.tally import Tally
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import BreakpointsLike, Scope
+    from rlm_tui.tui.rows.found import Filtered, Found
 
 Size = Literal["wide", "medium", "narrow", "tiny"]
 Item = Iteration | Block | Call
@@ -79,6 +80,8 @@ class View:
         looks: By node, what was looked at in copies of its REPL since it is held.
         scope: What the verbs that go on are of: the node, it and what is below it, or the run.
         breakpoints: The breakpoints, for the sign of a row that has one; None when there are none to ask.
+        found: What is looked for, and the hit that is shown; None when nothing is.
+        filtered: Which rows of the tree are shown; None when all are.
         version: Counts the events that may change what is shown, pieces of streams left out.
     """
 
@@ -113,6 +116,8 @@ class View:
         self.looks: dict[str, list[Look]] = {}
         self.scope: Scope = "node"
         self.breakpoints: BreakpointsLike | None = None
+        self.found: Found | None = None
+        self.filtered: Filtered | None = None
         self.version = 0
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
@@ -177,6 +182,13 @@ class View:
             return
         self.node = id
         self.item = self.newest()
+
+    def show_held(self, id: str) -> None:
+        """Show what is held at an address, and select it; nothing when it is held no more."""
+        held = self.run.held.get(id)
+        if held is not None:
+            self.select_node(self.home_of(held))
+            self.select_item(self.item_of(held))
 
     def select_item(self, id: str | None) -> None:
         """Select a row of the trajectory. Looking at anything but the newest one ends following."""

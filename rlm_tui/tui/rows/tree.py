@@ -60,7 +60,7 @@ def rows(view: View) -> list[TreeRow]:
     while stack:
         row = stack.pop()
         found.append(row)
-        below = list(_below(row))
+        below = [other for other in _below(row) if view.filtered is None or other.key in view.filtered.rows]
         row.has_children = bool(below)
         if below and row.key not in view.folded:
             stack.extend(reversed(below))

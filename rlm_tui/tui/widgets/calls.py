@@ -40,7 +40,8 @@ class CallTree(RowList):
         """New calls and folding change which rows there are."""
         run = self.view.run
         first = run.subcalls == 0 and run.root is not None and (run.root.state, run.root.own.requests)
-        return (id(run), run.root is not None, first, run.subcalls, run.children, frozenset(self.view.folded))
+        shown, folded = self.view.filtered, frozenset(self.view.folded)
+        return (id(run), run.root is not None, first, run.subcalls, run.children, folded, shown and shown.rows)
 
     def build(self) -> Sequence[Entry]:
         """One line a row."""
@@ -89,6 +90,8 @@ class CallTree(RowList):
         """Before the first call there is only the root, or nothing at all."""
         if y == 0 and not self.entries:
             return Line().add(" Nothing has begun yet.", "ink-3")
+        if self.view.filtered is not None and len(self.entries) == 1:
+            return Line().add("   No other row fits." if y == 2 else "", "ink-3")
         if len(self.entries) == 1 and y == 2:
             return Line().add("   No calls yet.", "ink-3")
         root = self.view.run.root

@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from rlm_tui.tui import text
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
-from rlm_tui.tui.rows import pages
+from rlm_tui.tui.rows import found, pages
 from rlm_tui.tui.rows.layout import Layout
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
@@ -247,6 +247,7 @@ class Inspector(Widget):
         self._seen: Hashable = None
         self._about: Hashable = None
         self._evaluations = 0
+        self._found: found.Found | None = None
 
     def compose(self) -> ComposeResult:
         """Tabs, then the text."""
@@ -295,7 +296,7 @@ class Inspector(Widget):
         if not self.is_mounted or not self.body.cells:
             return
         cells, rows = self.body.cells, self.body.scrollable_content_region.height
-        seen = (pages.signature(self.view), cells, rows)
+        seen = (pages.signature(self.view), self.view.found, cells, rows)
         if seen == self._seen:
             return
         self._seen = seen
@@ -311,6 +312,11 @@ class Inspector(Widget):
         elif page.evaluations != self._evaluations and not self._shows(page.reached, rows):
             top = min(max(0, page.reached - rows), end)
         self._about, self._evaluations = about, page.evaluations
-        self.body.show(page.lines, top)
+        lines, at = found.shown(self.view, page.lines)
+        if at is not None and self.view.found is not self._found:
+            seen_already = top is None and self._shows(at + 1, rows)
+            top = None if seen_already else min(max(0, at - rows // 3), end)
+        self._found = self.view.found
+        self.body.show(lines, top)
         self.body.signs = self.view.glyphs
         self.view.variable = self.body.stand(page.stops, self.view.variable)

@@ -20,6 +20,7 @@ _GROUNDS = {"on-bg": "bg", "on-raised": "raised", "on-cursor": "cursor", "on-hel
             "on-bar": "held-bg"}  # fmt: skip
 _GROUND_WEIGHTS = {"on-cursor": "cursor", "on-held": "held-bg"}
 _SOLID = {"held": ("on-held", "held"), "act": ("bg", "human"), "kill": ("bg", "error")}
+_MATCHES = {"found": ("ink", "rule-2"), "found-here": ("bg", "ink")}
 
 _KEPT = 4096
 
@@ -43,6 +44,12 @@ def look(word: str, theme: Theme, no_color: bool) -> Style | None:
         ink = "ansi_black" if theme.ansi else t[letters]
         weight = "bold reverse" if no_color else "bold"
         return Style(color=_colour(ink), bgcolor=_colour(t[ground])) + _weight(weight)
+    if word in _MATCHES:
+        letters, ground = _MATCHES[word]
+        weight = _weight("bold" if word == "found-here" else "none")
+        if theme.ansi or no_color:
+            return weight + Style(reverse=word == "found-here", underline=word == "found")
+        return weight + Style(color=_colour(t[letters]), bgcolor=_colour(t[ground]))
     return None
 
 
