@@ -145,9 +145,9 @@ class Finder:
             self.hits = self._chase.hits
         self._show(None)
 
-    def remember(self) -> None:
-        """Keep what is looked for in the history."""
-        said = self.typed.strip()
+    def remember(self, typed: str | None = None) -> None:
+        """Keep what is looked for, or another query, in the history."""
+        said = (self.typed if typed is None else typed).strip()
         if said:
             self.history = [*(other for other in self.history if other != said), said][-KEPT:]
 
