@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rlm_tui.debugger.asking import Asking
+from rlm_tui.debugger.changing import Changing
+from rlm_tui.debugger.deciding import Deciding
 from rlm_tui.debugger.gates import HoldingGates
+from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
-from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, SessionLike, WishKind
-from rlm_tui.debugger.verbs import Verbs
+from rlm_tui.debugger.likeness import BreakpointsLike, Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
+from rlm_tui.debugger.reach import Reach
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread
+from rlm_tui.journal import address
 from rlm_tui.journal.events import Event, NodeEnd, Text
 from rlm_tui.journal.store import Journal
 
@@ -60,12 +65,20 @@ class Session:
         self.gates.waiting = self.engine.shared.held
         asking = Asking(self.engine, self.gates)
         self._stops = Stops(self.engine, self.gates, asking)
-        self._verbs = Verbs(self.engine, self.gates, asking, self._stops)
+        self._reach = Reach(self.engine, self.gates, asking, self._stops)
+        self._going = Going(self._reach)
+        self._changing = Changing(self._reach)
+        self._deciding = Deciding(self._reach, self._changing)
         self._pace = pace
         self._thread: EngineThread | None = None
         self._main: Future[NodeEnd] | None = None
         self._killing = False
         self._faults: list[str] = []
+
+    @property
+    def path(self) -> Path | None:
+        """The directory that the run is kept in; None in memory."""
+        return self.journal.path
 
     @property
     def notices(self) -> list[str]:
@@ -107,29 +120,50 @@ class Session:
 
     # Verbs --------------------------------------------------------------------------------------------------------
 
-    def step(self, node: str) -> Future[Refusal]:
+    def step(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Go on to this node's next pause point, whatever it is. Takes a node's address or a held value's."""
-        return self._do(lambda: self._verbs.wish(node, "step"))
+        return self._do(lambda: self._going.wish(node, "step", scope))
 
-    def next(self, node: str) -> Future[Refusal]:
+    def next(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Go on to this node's next block, else its observation; children run through."""
-        return self._do(lambda: self._verbs.wish(node, "next"))
+        return self._do(lambda: self._going.wish(node, "next", scope))
+
+    def iteration(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Go on to this node's next model request."""
+        return self._do(lambda: self._going.wish(node, "iteration", scope))
 
     def into(self, node: str) -> Future[Refusal]:
         """Go on into what is held: a block's first sub-call, a call's child before its first request."""
-        return self._do(lambda: self._verbs.into(node))
+        return self._do(lambda: self._going.into(node))
 
-    def release(self, node: str) -> Future[Refusal]:
+    def out(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Go on until this node has ended, held at its caller's ``return``; of the root, at ``final``."""
+        return self._do(lambda: self._going.wish(node, "out", scope))
+
+    def to(self, id: str) -> Future[Refusal]:
+        """Go on until something that is ahead is next; see `SessionLike.to`."""
+        return self._do(lambda: self._going.to(id))
+
+    def release(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Hand on what is held, as it is now. Takes a node's address or a held value's."""
-        return self._do(lambda: self._verbs.release(node))
+        return self._do(lambda: self._going.release(node, scope))
 
     def release_all(self) -> Future[Refusal]:
         """Hand on everything that is held, and take back every wish."""
-        return self._do(self._verbs.release_all)
+        return self._do(self._going.release_all)
 
-    def pause(self, node: str | None) -> Future[Refusal]:
-        """Hold a node at its next pause point; each node once, those to come included, when None."""
-        return self._do(lambda: self._verbs.pause(node))
+    def pause(self, node: str | None, scope: Scope = "node") -> Future[Refusal]:
+        """Hold a node at its next pause point; with a wider scope, or None, each node of it once."""
+        return self._do(lambda: self._going.pause(node, scope))
+
+    @property
+    def all_stop(self) -> bool:
+        """Whether every node stops, once, when one is held. From any thread."""
+        return self.gates.all_stop
+
+    def stop_all(self, on: bool) -> Future[Refusal]:
+        """Turn all-stop on or off."""
+        return self._do(lambda: self._going.stop_all(on))
 
     def ladder(self, node: str) -> Ladder:
         """How far a node was asked to stop, and what `harder` would do next. From any thread."""
@@ -137,19 +171,19 @@ class Session:
 
     def harder(self, node: str) -> Future[Refusal]:
         """Stop a node, one rung harder than it was asked to so far: pause, break in, abort, kill."""
-        return self._submit(self._verbs.harder(node))
+        return self._submit(self._going.harder(node))
 
     def evaluate(self, node: str, code: str) -> Future[Refusal]:
         """Run code in a held node's REPL, in the frame that stands if one does; done when the code is."""
-        return self._submit(self._verbs.evaluate(node, code))
+        return self._submit(self._asks(node, lambda owner: self._reach.asking.evaluate(owner, code)))
 
     def look(self, node: str, expression: str) -> Future[Looked | str]:
         """Evaluate in a copy of a held node's REPL that is thrown away; a text is why that can't be done."""
-        return self._submit(self._verbs.look(node, expression))
+        return self._submit(self._asks(node, lambda owner: self._reach.asking.look(owner, expression)))
 
     def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
         """A part of one variable, without running any of the model's code; a text is why it can't be had."""
-        return self._submit(self._verbs.page(node, name, start, count))
+        return self._submit(self._asks(node, lambda owner: self._reach.asking.page(owner, name, start, count)))
 
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held.
@@ -161,19 +195,19 @@ class Session:
             was: Not needed: what it is now is known.
             note: A remark to keep with it.
         """
-        return self._do(lambda: self._verbs.edit(id, field, value, note))
+        return self._do(lambda: self._changing.edit(id, field, value, note))
 
     def revert(self, id: str) -> Future[Refusal]:
         """Back to what came to the gate, while it is still held."""
-        return self._do(lambda: self._verbs.revert(id))
+        return self._do(lambda: self._changing.revert(id))
 
     def skip(self, id: str) -> Future[Refusal]:
         """Do not run the held block."""
-        return self._do(lambda: self._verbs.skip(id))
+        return self._do(lambda: self._changing.skip(id))
 
     def retry(self, id: str) -> Future[Refusal]:
         """At an error: ask again, or run again, with what was changed here."""
-        return self._do(lambda: self._verbs.retry(id))
+        return self._do(lambda: self._changing.retry(id))
 
     def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
         """Decide a node's answer, in any phase; what is in flight below it is ended first.
@@ -183,7 +217,46 @@ class Session:
             text: The answer, literally.
             var: Or a variable of its REPL that holds it.
         """
-        return self._submit(self._verbs.force_final(node, text, var))
+        return self._submit(self._deciding.force_final(node, text, var))
+
+    def supply(self, id: str, text: str) -> Future[Refusal]:
+        """Answer a sub-call by hand: before it begins, while it is under way, or as its answer comes back."""
+        return self._submit(self._deciding.supply(id, text))
+
+    def kill_node(self, id: str) -> Future[Refusal]:
+        """End a node, or a sub-call, without an answer; what is below it ends first. The root: the run."""
+        self._killing |= id == address.ROOT
+        return self._do(lambda: self._deciding.kill_node(id))
+
+    def insert(self, id: str, code: str, *, say: bool) -> Future[Refusal]:
+        """Put code in before a held block; it runs when the block is released."""
+        return self._do(lambda: self._changing.insert(id, code, say=say))
+
+    def say(self, node: str, text: str) -> Future[Refusal]:
+        """Tell a node's model something: in the request that is held, else with the next observation."""
+        return self._do(lambda: self._changing.say(node, text))
+
+    def note(self, id: str, text: str) -> Future[Refusal]:
+        """Keep a remark by a thing; nobody but people sees it."""
+        return self._do(lambda: self._changing.note(id, text))
+
+    def resample(
+        self, id: str, count: int, *, model: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> Future[Refusal]:
+        """Ask for more replies to a request whose reply is held; done when all are there, or failed."""
+        return self._submit(self._changing.resample(id, count, model, params))
+
+    def pick(self, id: str, sample: int) -> Future[Refusal]:
+        """Put one of the further replies in the place of the held one; 0 is the first reply."""
+        return self._do(lambda: self._changing.pick(id, sample))
+
+    def set_model(self, node: str, model: str | None, params: Mapping[str, Any] | None = None) -> Future[Refusal]:
+        """Have a node's requests from now on go to another model, or with other parameters; None keeps what is."""
+        return self._do(lambda: self._changing.set_model(node, model, params))
+
+    def set_limit(self, node: str, name: str, to: float) -> Future[Refusal]:
+        """Change a limit while the run goes on."""
+        return self._do(lambda: self._changing.set_limit(node, name, to))
 
     @property
     def paced(self) -> bool:
@@ -236,6 +309,11 @@ class Session:
             return act()
 
         return self._submit(once())
+
+    async def _asks(self, id: str, ask: Callable[[str], Coroutine[Any, Any, Any]]) -> Any:
+        """Ask something of a node that has not ended."""
+        owner = self._reach.owner(id)
+        return self._reach.at_rest(owner) or await ask(owner)
 
     def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         try:
