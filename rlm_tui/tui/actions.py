@@ -38,7 +38,7 @@ class Action:
 
     Attributes:
         id: Its name: in the key map, and of the screen's method ``do_<id>`` when it has no ``ask``.
-        keys: Textual's names of its keys; the first is the one shown.
+        keys: Textual's names of its keys; the first is the one shown. One without is had by the palette.
         word: Its label, one or two words.
         help: One sentence.
         legal: Why it cannot be done now; None when it can.
@@ -75,14 +75,19 @@ class Action:
 
     @property
     def key(self) -> str:
-        """Its first key as people write it."""
-        return shown(self.keys[0])
+        """Its first key as people write it; empty when it has none."""
+        return shown(self.keys[0]) if self.keys else ""
+
+    @property
+    def written(self) -> list[str]:
+        """All its keys as people write them, each once."""
+        return list(dict.fromkeys(shown(key) for key in self.keys))
 
 
 _SHOWN = {
     "question_mark": "?", "colon": ":", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "shift+tab": "shift+tab", "less_than_sign": "<", "greater_than_sign": ">",
-    "exclamation_mark": "!",
+    "exclamation_mark": "!", "slash": "/", "full_stop": ".", "comma": ",", "shift+f11": "shift+F11", "f23": "shift+F11",
 }  # fmt: skip
 
 
@@ -97,41 +102,65 @@ def shown(key: str) -> str:
 
 
 def target(view: View) -> str:
-    """What a verb is asked of: the held value in view, else the node."""
+    """What a verb is asked of: the held value in view, else the node; with a wider scope always the node."""
+    return hand(view) if view.scope == "node" else node_of(view)
+
+
+def hand(view: View) -> str:
+    """What a verb without a scope is asked of: the held value in view, else the node."""
     held = view.held_here()
     return held.id if held is not None else node_of(view)
 
 
+def _pause(view: View, session: SessionLike) -> Future[str | None]:
+    node = node_of(view)
+    return session.harder(node) if view.scope == "node" else session.pause(node, view.scope)
+
+
 ACTIONS: tuple[Action, ...] = (
     Action("release", ("a", "c", "f5"), "release", "Hand the held value on as it is now: send, run, accept.",
-           "decide", legal.at_hold, lambda v, s: s.release(target(v)), naming.release, decides=True),
-    Action("retry", ("r",), "retry", "Try again what failed.",
-           "decide", legal.retry, lambda v, s: s.retry(target(v)), naming.retry, decides=True),
+           "decide", legal.in_scope, lambda v, s: s.release(target(v), v.scope), naming.release, decides=True),
+    Action("again", ("r",), "again", "Ask again: try what failed once more, or have further replies to choose from.",
+           "decide", legal.again, names=naming.again, decides=True),
     Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
            "decide", legal.edit, names=naming.edit, decides=True),
     Action("revert", ("V",), "revert", "Back to what was held, before your edits.",
-           "decide", legal.revert, lambda v, s: s.revert(target(v)), decides=True),
+           "decide", legal.revert, lambda v, s: s.revert(hand(v)), decides=True),
     Action("skip", ("x",), "skip", "Do not run the held block; go on after it.",
-           "decide", legal.skip, lambda v, s: s.skip(target(v)), decides=True),
+           "decide", legal.skip, lambda v, s: s.skip(hand(v)), decides=True),
+    Action("force_final", ("R",), "final", "Give this node its final answer: a text, or a variable.",
+           "decide", legal.live, decides=True),
+    Action("kill", ("X",), "kill", "End the selected call or node without an answer; what is below it ends first.",
+           "decide", legal.kill, names=naming.kill, decides=True),
     Action("step", ("s",), "step", "Go on to this node's next pause point, whatever it is.",
-           "run", legal.idle, lambda v, s: s.step(target(v)), naming.step, decides=True),
+           "run", legal.idle, lambda v, s: s.step(target(v), v.scope), naming.step, decides=True),
     Action("next", ("n", "f10"), "next", "Go on to this node's next block, else its observation; children run through.",
-           "run", legal.idle, lambda v, s: s.next(target(v)), naming.next_point, decides=True),
+           "run", legal.idle, lambda v, s: s.next(target(v), v.scope), naming.next_point, decides=True),
+    Action("iteration", ("N",), "next iteration", "Go on to this node's next model request.",
+           "run", legal.idle, lambda v, s: s.iteration(target(v), v.scope), decides=True),
     Action("into", ("i", "f11"), "into", "At a block: stop in its first call. At a call: at the child's first request.",
-           "run", legal.into, lambda v, s: s.into(target(v)), decides=True),
+           "run", legal.into, lambda v, s: s.into(hand(v)), decides=True),
+    Action("out", ("o", "shift+f11", "f23"), "out", "Go on until this node has ended: to its answer, or the final one.",
+           "run", legal.idle, lambda v, s: s.out(target(v), v.scope), decides=True),
+    Action("to_cursor", ("t",), "to cursor", "Go on until what is under the cursor is next.",
+           "run", legal.to_cursor, lambda v, s: s.to(v.item or v.node), decides=True),
+    Action("scope", ("v",), "scope", "What the verbs that go on are of: this node, it and all below it, or the run.",
+           "run", legal.scoped, names=naming.scope),
+    Action("pause", ("p",), "pause",
+           "Stop this node at its next pause point; again: break in to its block, abort it, kill its REPL.",
+           "run", legal.pause, _pause, naming.pause, tells=naming.what_pause_does, destroys=naming.pause_destroys),
+    Action("release_all", ("A",), "release all", "Release everything that is held, in every node.",
+           "run", legal.release_all, lambda v, s: s.release_all(), naming.release_all, decides=True),
+    Action("all_stop", (), "all-stop", "Whether every node stops, once, when one is held.",
+           "run", legal.scoped, lambda v, s: s.stop_all(not s.all_stop), naming.all_stop),
     Action("evaluate", ("exclamation_mark",), "evaluate",
            "Run code of yours in the held node's REPL; with ? before it, look only, in a copy.",
            "run", legal.evaluate, decides=True),
-    Action("pause", ("p",), "pause",
-           "Stop this node at its next pause point; again: break in to its block, abort it, kill its REPL.",
-           "run", legal.pause, lambda v, s: s.harder(node_of(v)), naming.pause,
-           tells=naming.what_pause_does, destroys=naming.pause_destroys),
-    Action("force_final", ("R",), "final", "Give this node its final answer: a text, or a variable.",
-           "run", legal.live, decides=True),
-    Action("release_all", ("A",), "release all", "Release everything that is held, in every node.",
-           "run", legal.release_all, lambda v, s: s.release_all(), naming.release_all, decides=True),
+    Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
+           "run", legal.break_here, names=naming.break_here),
     Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", legal.paced),
     Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", legal.paced),
+    Action("stops", ("B",), "breakpoints", "What is held, everywhere, and the breakpoints.", "look", legal.always),
     Action("next_held", ("h",), "next held", "Go to the next thing that is held.", "look", legal.next_held),
     Action("parent", ("u",), "parent", "Go up to the node that asked.", "look", legal.parent),
     Action("child", ("d",), "child", "Go down into the call.", "look", legal.child),
@@ -162,13 +191,19 @@ ACTIONS: tuple[Action, ...] = (
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
-BAR = ("release", "edit", "revert", "skip", "retry", "force_final", "step", "next", "into", "pause", "release_all")
+BAR = (
+    "release", "edit", "revert", "skip", "again", "force_final", "step", "next", "into", "out", "iteration",
+    "to_cursor", "kill", "pause", "release_all",
+)  # fmt: skip
 """The decision bar's order, after the primary verb."""
 BAR_AT_LINE = ("release", "step", "evaluate", "pause", "force_final", "release_all")
 """The same for a block that was broken in to."""
 
-FOOTER_RUNNING = ("pause", "step", "next", "force_final")
-FOOTER = ("open_value", "pane", "next_held", "evaluate", "follow", "zoom", "copy", "parent", "child", "iteration_back")
+FOOTER_RUNNING = ("pause", "step", "next", "force_final", "kill")
+FOOTER = (
+    "open_value", "pane", "next_held", "evaluate", "scope", "follow", "break_here", "stops", "zoom", "copy", "parent",
+    "child", "iteration_back",
+)  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
 
@@ -185,7 +220,10 @@ def bar(view: View, session: SessionLike) -> list[Action]:
         return []
     order = BAR_AT_LINE if held.point == "line" else BAR
     if held.point == "error":
-        order = ("retry", *(id for id in BAR if id != "retry"))
+        order = ("again", *(id for id in BAR if id != "again"))
+    if view.scope != "node":
+        # What they would act on stands beside the verbs.
+        order = ("release", "scope", *(id for id in order if id != "release"))
     found = [BY_ID[id] for id in order if can(BY_ID[id], view, session)]
     return [a for a in found if a.id != "release_all" or len(view.run.held) > 1]
 
@@ -202,6 +240,8 @@ def footer(view: View, session: SessionLike) -> list[Action]:
     found = [BY_ID[id] for id in ids if can(BY_ID[id], view, session)]
     barred = {"follow"} if view.follow else set[str]()
     held = view.held_here()
+    if held is not None and view.scope != "node":
+        barred.add("scope")
     if held is not None and held.point == "line":
         barred.add("evaluate")
     return [action for action in found if action.id not in barred]
@@ -211,6 +251,6 @@ def markdown_table() -> str:
     """The keys as a table for the README."""
     rows = ["| keys | | |", "|---|---|---|"]
     for action in ACTIONS:
-        keys = " ".join(f"`{shown(key)}`" for key in action.keys)
+        keys = " ".join(f"`{key}`" for key in action.written) or "palette"
         rows.append(f"| {keys} | {action.word} | {action.help} |")
     return "\n".join(rows) + "\n"

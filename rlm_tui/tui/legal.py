@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_tui.journal import address
+from rlm_tui.journal.tree import Block, Call, Iteration
 from rlm_tui.tui.rows.pages import COUNT, VARIABLES
 from rlm_tui.tui.rows.status import running_block
-from rlm_tui.tui.view import View
+from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import ends_here, failed, is_edited
 
 if TYPE_CHECKING:
@@ -17,12 +18,25 @@ READ_ONLY = "This run is read-only: it can be looked at, not changed."
 
 
 def node_of(view: View) -> str:
-    """The RLM node that a verb acts on: the one that waits for the held value, else the one in view."""
+    """The RLM node that a verb acts on: the one that waits for the held value, else the selected call's, else the
+    one in view."""
     held = view.held_here()
     if held is not None:
         return held.node
-    node = view.node
+    call = view.selected_call()
+    child = view.run.nodes.get(call) if call is not None else None
+    node = child.id if child is not None and child.status == "open" else view.node
     return node if node in view.run.nodes else address.node_of(address.parent(node))
+
+
+def subject(view: View) -> str:
+    """What is killed, or answered by hand: the selected call, else the one that is held, else what is in view."""
+    call, held = view.selected_call(), view.held_here()
+    if call is not None:
+        return call
+    if held is not None:
+        return view.home_of(held)
+    return view.node
 
 
 def always(view: View, session: SessionLike) -> str | None:
@@ -57,7 +71,9 @@ def at_hold(view: View, session: SessionLike) -> str | None:
 
 
 def idle(view: View, session: SessionLike) -> str | None:
-    """While the node goes on, its end is not what is held, and nothing is under way."""
+    """While the node goes on, its end is not what is held, and nothing is under way; of more nodes, while one is."""
+    if view.scope != "node":
+        return in_scope(view, session)
     if why := live(view, session):
         return why
     held = view.held_here()
@@ -66,6 +82,42 @@ def idle(view: View, session: SessionLike) -> str | None:
         return f"That would end this node. {other}, a lets it end."
     wants = session.wants(node_of(view))
     return None if wants is None else f"Already under way: {wants}."
+
+
+def in_scope(view: View, session: SessionLike) -> str | None:
+    """While something is held in the scope that is set."""
+    if view.scope == "node":
+        return at_hold(view, session)
+    if session.read_only:
+        return READ_ONLY
+    if view.run.end is not None:
+        return "The run has ended."
+    if view.held_within():
+        return None
+    return "Nothing is held in this run." if view.scope == "run" else "Nothing is held here or below. v sets the scope."
+
+
+def scoped(view: View, session: SessionLike) -> str | None:
+    """While there is a run for verbs to act on."""
+    if session.read_only:
+        return READ_ONLY
+    return "The run has ended." if view.run.end is not None else None
+
+
+def to_cursor(view: View, session: SessionLike) -> str | None:
+    """With the cursor on something that has not come back."""
+    if why := scoped(view, session):
+        return why
+    if not view.item:
+        return "There is nothing under the cursor to go on to."
+    held = view.held_here()
+    if held is not None and view.item_of(held) == view.item:
+        return "It stands here already. Put the cursor on something ahead."
+    thing = view.thing()
+    over = thing.status not in ("new", "open") if isinstance(thing, Block | Call) else False
+    if over or view.item.endswith((OBS, ANSWER)) or (isinstance(thing, Iteration) and thing.obs is not None):
+        return "That is behind. What was handed on can't be taken back."
+    return idle(view, session) if view.scope == "node" else None
 
 
 def into(view: View, session: SessionLike) -> str | None:
@@ -80,6 +132,8 @@ def into(view: View, session: SessionLike) -> str | None:
 
 def pause(view: View, session: SessionLike) -> str | None:
     """While there is something to stop, or something harder to stop it with."""
+    if view.scope != "node":
+        return scoped(view, session)
     if why := live(view, session):
         return why
     held, ladder = view.held_here(), session.ladder(node_of(view))
@@ -132,12 +186,68 @@ def skip(view: View, session: SessionLike) -> str | None:
     return None if held is not None and held.point == "block" else "Only a block that is held can be skipped."
 
 
-def retry(view: View, session: SessionLike) -> str | None:
-    """At something that failed."""
+def again(view: View, session: SessionLike) -> str | None:
+    """At something that failed, a reply, or the answer of a plain call."""
     held = view.held_here()
     if why := at_hold(view, session):
         return why
-    return None if held is not None and held.point == "error" else "Only what failed can be tried again."
+    if held is None or held.point in ("error", "reply"):
+        return None
+    call = view.run.calls.get(held.id)
+    if held.point == "return" and call is not None and call.node is None:
+        return None
+    return "Only a reply, a plain call's answer and what failed can be asked for again."
+
+
+def kill(view: View, session: SessionLike) -> str | None:
+    """While what is selected goes on."""
+    if why := scoped(view, session):
+        return why
+    id = subject(view)
+    if (call := view.run.calls.get(id)) is not None:
+        return None if call.status == "open" or id in view.run.held else "This call has come back."
+    node = view.run.nodes.get(id)
+    if node is None:
+        return "Nothing has begun yet."
+    return None if node.status == "open" else "This node has ended. u goes to its parent."
+
+
+def supply(view: View, session: SessionLike) -> str | None:
+    """With a sub-call selected that has not come back."""
+    if why := scoped(view, session):
+        return why
+    id = subject(view)
+    if id not in view.run.calls:
+        return "The root is no call. R gives it its final answer."
+    held = view.run.held.get(id)
+    if view.run.calls[id].status == "open" or (held is not None and held.point in ("return", "error")):
+        return None
+    return "This call has come back. What was handed on can't be taken back."
+
+
+def insert(view: View, session: SessionLike) -> str | None:
+    """Before a block that has not run."""
+    held = view.held_here()
+    if why := at_hold(view, session):
+        return why
+    return None if held is not None and held.point == "block" else "Code can be put in only before a held block."
+
+
+def say(view: View, session: SessionLike) -> str | None:
+    """While the node's model will be asked again."""
+    return live(view, session)
+
+
+def note(view: View, session: SessionLike) -> str | None:
+    """Once there is something to make a note of."""
+    if session.read_only:
+        return READ_ONLY
+    return None if view.run.root is not None else "Nothing has begun yet."
+
+
+def break_here(view: View, session: SessionLike) -> str | None:
+    """Once there is something to break at."""
+    return note(view, session)
 
 
 def next_held(view: View, session: SessionLike) -> str | None:

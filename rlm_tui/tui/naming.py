@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_tui.tui.copied import copies_output
-from rlm_tui.tui.legal import node_of
+from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import failed, is_edited, release_word
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import Rung, SessionLike
+    from rlm_tui.debugger.likeness import Rung, Scope, SessionLike
 
 AGAIN = {"aborted": "run again", "died": "run again", "diverged": "rebuild again"}
 """What trying again is called, by what failed."""
@@ -18,13 +18,19 @@ AGAIN = {"aborted": "run again", "died": "run again", "diverged": "rebuild again
 
 def release(view: View, session: SessionLike) -> str:
     """What handing on does here."""
+    if view.scope != "node":
+        return f"release the {view.scope}"
     held = view.held_here()
     return release_word(view.run, held) if held is not None else "release"
 
 
-def retry(view: View, session: SessionLike) -> str:
-    """What trying again does here."""
+def again(view: View, session: SessionLike) -> str:
+    """What asking again is called here."""
     held = view.held_here()
+    if held is not None and held.point == "reply":
+        return "resample"
+    if held is not None and held.point == "return":
+        return "ask again"
     word = AGAIN.get(failed(held), "retry") if held is not None else "retry"
     return f"{word} edited" if held is not None and held.point == "error" and is_edited(view.run, held) else word
 
@@ -84,14 +90,51 @@ _PRESS: dict[Rung, str] = {
 
 def pause(view: View, session: SessionLike) -> str:
     """What the next press does."""
+    if view.scope != "node":
+        return f"pause the {view.scope}"
     return PAUSE[session.ladder(node_of(view)).next or "pause"]
 
 
 def what_pause_does(view: View, session: SessionLike) -> str:
     """What the next press does, in a sentence."""
+    if view.scope != "node":
+        return "Hold every node of the scope at its next pause point, once."
     return _PRESS[session.ladder(node_of(view)).next or "pause"]
 
 
 def pause_destroys(view: View, session: SessionLike) -> bool:
     """Whether the next press ends something that cannot be had back."""
-    return session.ladder(node_of(view)).next in ("abort", "kill")
+    return view.scope == "node" and session.ladder(node_of(view)).next in ("abort", "kill")
+
+
+SCOPES: dict[Scope, str] = {"node": "this node", "subtree": "it and below", "run": "the run"}
+"""What verbs are of, by scope."""
+
+
+def scope(view: View, session: SessionLike) -> str:
+    """The scope that is set."""
+    return f"scope: {view.scope}"
+
+
+def all_stop(view: View, session: SessionLike) -> str:
+    """On or off."""
+    return "all-stop off" if session.all_stop else "all-stop"
+
+
+def kill(view: View, session: SessionLike) -> str:
+    """What would be ended."""
+    id = subject(view)
+    if id == "root":
+        return "kill the run"
+    return "kill call" if view.selected_call() == id else "kill"
+
+
+def supply(view: View, session: SessionLike) -> str:
+    """At a call that is held, its answer; elsewhere, of the selected one."""
+    return "supply answer"
+
+
+def break_here(view: View, session: SessionLike) -> str:
+    """Whether there is one here already."""
+    there = view.breakpoint(view.item or view.node)
+    return "no break here" if there else "break here"

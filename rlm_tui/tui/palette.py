@@ -90,7 +90,7 @@ class Palette(Dialog[str | None]):
                 pad(cut(action.says(self._view, self._session), room, self._view.glyphs.ellipsis), max(0, room)),
                 "ink-2",
             )
-            keys = " ".join(actions.shown(key) for key in action.keys)
+            keys = " ".join(action.written)
             line.add(" ").add(right(keys, _KEYS), "ink-3")
             targets.append(Target(len(lines), 0, cells, action.id))
             lines.append(line.fill(cells))

@@ -46,12 +46,13 @@ def test_every_key_is_one_that_a_terminal_can_send() -> None:
     for key in KEYS:
         last = key.rsplit("+", 1)[-1]
         named = {_character_to_key(chr(code)) for code in range(33, 127)} | {"tab", "escape", "left", "right"}
-        assert last in named or last in {f"f{n}" for n in range(1, 13)} or last in KEY_ALIASES, key
+        # What most terminals send for shift and F11 is known by the name of a later key.
+        assert last in named or last in {f"f{n}" for n in (*range(1, 13), 23)} or last in KEY_ALIASES, key
 
 
 def test_every_binding_of_the_screen_resolves_to_an_action() -> None:
     bound = [binding for binding in MainScreen.BINDINGS if isinstance(binding, Binding)]
-    assert {binding.id for binding in bound} == set(BY_ID)
+    assert {binding.id for binding in bound} == {action.id for action in ACTIONS if action.keys}
     assert sorted(key for binding in bound for key in binding.key.split(",")) == sorted(KEYS)
 
 
@@ -73,14 +74,14 @@ def test_every_place_names_only_actions_there_are() -> None:
 
 def test_a_held_block_offers_its_verbs_the_primary_first(session: Session) -> None:
     assert names(actions.bar(held(), session)) == [
-        "release", "edit", "revert", "skip", "force_final", "step", "next", "into",
+        "release", "edit", "revert", "skip", "force_final", "step", "next", "into", "out", "iteration", "kill",
     ]  # fmt: skip
     assert BY_ID["release"].name(held(), session) == "run edited"
 
 
 def test_an_ended_run_takes_no_verb_and_says_why(session: Session) -> None:
     ended = view(answered_run())
-    for id in ("release", "edit", "skip", "step", "next", "into", "pause", "force_final", "retry", "revert"):
+    for id in ("release", "edit", "skip", "step", "next", "into", "pause", "force_final", "again", "revert"):
         assert BY_ID[id].legal(ended, session) == "The run has ended.", id
     assert actions.bar(ended, session) == []
     assert names(actions.footer(ended, session))[0] == "copy"
@@ -153,5 +154,5 @@ def test_the_table_for_the_readme_has_every_key() -> None:
     table = actions.markdown_table()
     assert table.count("\n") == len(ACTIONS) + 2
     for action in ACTIONS:
-        assert f"`{action.key}`" in table
+        assert f"`{action.key}`" in table or not action.keys
         assert action.help in table

@@ -18,7 +18,7 @@ def test_help_tells_what_works_now_from_what_does_not_and_why() -> None:
         now, later = plain(page(made, one.session, "trajectory", 90)).split("not now")
         assert "run edited: Hand the held value on" in now
         assert "release" not in later
-        assert "retry: Only what failed can be tried again." in later
+        assert "again: Only a reply, a plain call's answer" in later
         assert "iterations, their blocks" in now
         ended = plain(page(view(answered_run()), one.session, "calls", 90)).split("not now")
         assert "step: The run has ended." in ended[1]

@@ -67,7 +67,7 @@ async def test_what_is_not_legal_is_refused_in_words(stage: Stage) -> None:
     await stage.ready("llm")
     for key, words in (
         ("x", "Only a block"),
-        ("r", "Only what failed"),
+        ("r", "Only a reply"),
         ("V", "Nothing here has been changed"),
         ("i", "no call to go into"),
         ("u", "This is the root"),

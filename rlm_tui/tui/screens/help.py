@@ -106,7 +106,7 @@ def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
 
 
 def _keys(action: actions.Action) -> str:
-    return " ".join(actions.shown(key) for key in action.keys)
+    return " ".join(action.written)
 
 
 def _entry(keys: str, said: str, cells: int, ink: str) -> list[Line]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
-from rlm_tui.tui import actions, forms, words
+from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
-from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.copied import copied
 from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.looks import Look
 from rlm_tui.tui.rows import evaluated
-from rlm_tui.tui.screens.panes import PanesScreen
+from rlm_tui.tui.screens.opening import OpeningScreen
 from rlm_tui.tui.text import clean, count
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.calls import CallTree
@@ -34,8 +33,6 @@ from rlm_tui.tui.widgets.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Looked, SessionLike
-    from rlm_tui.tui.screens.edit import Drafts
-    from rlm_tui.tui.screens.final import Forced
 
 TINY_KEYS = frozenset({"quit", "interrupt"})
 
@@ -44,10 +41,11 @@ def _bindings() -> list[BindingType]:
     return [
         Binding(",".join(a.keys), f"act('{a.id}')", a.word, show=False, id=a.id, priority=a.id in ("tab", "tab_back"))
         for a in actions.ACTIONS
+        if a.keys
     ]
 
 
-class MainScreen(PanesScreen):
+class MainScreen(OpeningScreen):
     """One run.
 
     Args:
@@ -55,19 +53,13 @@ class MainScreen(PanesScreen):
         session: The run.
         bridge: Brings the answers of verbs.
         quit: Asks to quit.
-
-    Attributes:
-        drafts: What was typed in editors and not applied.
     """
 
     AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar[list[BindingType]] = _bindings()
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
-        super().__init__(view, id="main")
-        self.session = session
-        self.drafts: Drafts = {}
-        self._bridge = bridge
+        super().__init__(view, session, bridge, id="main")
         self._quit = quit
         self._said: dict[str, float] = {}
 
@@ -91,12 +83,6 @@ class MainScreen(PanesScreen):
         yield Prompt(self.view)
         yield Footer(self.view, self.session)
         yield Lines(id="tiny")
-
-    @property
-    def host(self) -> App[Any]:
-        """The app."""
-        # Textual gives it without saying what it returns.
-        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
     # Repainting --------------------------------------------------------------------------------------------------
 
@@ -146,14 +132,6 @@ class MainScreen(PanesScreen):
             cast(Callable[[], None], getattr(self, f"do_{action.id}"))()
         self.sync()
 
-    def ask(self, future: Future[Answer]) -> None:
-        """Wait for a verb without waiting; a refusal is said when it comes."""
-        self._bridge.ask(future, self._answered)
-
-    def _answered(self, answer: Answer) -> None:
-        if answer is not None:
-            self.say(answer)
-
     def on_lines_pressed(self, event: Lines.Pressed) -> None:
         """The words of an action were clicked."""
         self.do(actions.BY_ID[event.action])
@@ -166,43 +144,9 @@ class MainScreen(PanesScreen):
         """Another row is selected."""
         self.sync()
 
-    def do_edit(self) -> None:
-        """Open the editor on the held value."""
-        from rlm_tui.tui.screens.edit import EditScreen
-
-        held = self.view.held_here()
-        form = forms.form(held, words.current(self.view, held)) if held is not None else None
-        if held is None or form is None:
-            self.say("There is nothing to edit here.")
-            return
-        editor = EditScreen(self.view, self.session, self._bridge, held, form, self.drafts)
-        self.host.push_screen(editor, self._edited)
-
-    def _edited(self, applied: bool | None) -> None:
-        self.sync()
-
-    def do_force_final(self) -> None:
-        """Ask for the answer to force."""
-        from rlm_tui.tui.screens.final import FinalDialog
-
-        node = node_of(self.view)
-        self.host.push_screen(FinalDialog(self.view, node), partial(self._force, node))
-
-    def _force(self, node: str, forced: Forced | None) -> None:
-        if forced is not None:
-            self.ask(self.session.force_final(node, text=forced.text, var=forced.var))
-
     def do_evaluate(self) -> None:
         """Open the line for code of a person's."""
         self.query_one(Prompt).open(node_of(self.view))
-
-    def do_open_value(self) -> None:
-        """Open the value under the cursor."""
-        from rlm_tui.tui.screens.value import ValueScreen
-
-        name = self.view.variable
-        if name is not None:
-            self.host.push_screen(ValueScreen(self.view, self.session, self._bridge, node_of(self.view), name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of ours is taken: not while a line is typed, but for the way out."""
@@ -295,22 +239,6 @@ class MainScreen(PanesScreen):
         # Lone surrogates cannot be sent to a terminal.
         self.host.copy_to_clipboard(text.encode("utf-8", "replace").decode())
         self.notify(f"Copied {count(len(text), 'character')}.", timeout=SAID, markup=False)
-
-    def do_commands(self) -> None:
-        """Open the palette."""
-        from rlm_tui.tui.palette import Palette
-
-        self.host.push_screen(Palette(self.view, self.session), self._command)
-
-    def _command(self, id: str | None) -> None:
-        if id is not None:
-            self.do(actions.BY_ID[id])
-
-    def do_help(self) -> None:
-        """Open the help."""
-        from rlm_tui.tui.screens.help import HelpDialog
-
-        self.host.push_screen(HelpDialog(self.view, self.session, self.pane))
 
     def do_back(self) -> None:
         """Hide the notice; out of the zoom; in a narrow window, to the pane before."""

@@ -1,0 +1,162 @@
+"""What the keys of the main screen open: the editor, forms, other screens; and what is asked of the session after."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from rlm_tui.tui import actions, forms, words
+from rlm_tui.tui.actions import Action
+from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.legal import node_of, subject
+from rlm_tui.tui.screens.panes import PanesScreen
+from rlm_tui.tui.view import View
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import Scope, SessionLike
+    from rlm_tui.tui.screens.edit import Drafts
+    from rlm_tui.tui.screens.final import Forced
+
+NEXT_SCOPE: dict[Scope, Scope] = {"node": "subtree", "subtree": "run", "run": "node"}
+
+
+class OpeningScreen(PanesScreen):
+    """The panes of one run, and what is opened over them.
+
+    Args:
+        view: What is selected; shared with every widget.
+        session: The run.
+        bridge: Brings the answers of verbs.
+
+    Attributes:
+        drafts: What was typed in editors and not applied.
+    """
+
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, *, id: str | None = None) -> None:
+        super().__init__(view, id=id)
+        self.session = session
+        self.drafts: Drafts = {}
+        self._bridge = bridge
+
+    @property
+    def host(self) -> App[Any]:
+        """The app."""
+        # Textual gives it without saying what it returns.
+        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    def say(self, said: str) -> None:
+        """Tell the person something short."""
+        raise NotImplementedError
+
+    def do(self, action: Action) -> None:
+        """Do an action, or say why not."""
+        raise NotImplementedError
+
+    def ask(self, future: Future[Answer]) -> None:
+        """Wait for a verb without waiting; a refusal is said when it comes."""
+        self._bridge.ask(future, self._answered)
+
+    def _answered(self, answer: Answer) -> None:
+        if answer is not None:
+            self.say(answer)
+
+    # What is held ----------------------------------------------------------------------------------------------------
+
+    def do_edit(self) -> None:
+        """Open the editor on the held value."""
+        from rlm_tui.tui.screens.edit import EditScreen
+
+        held = self.view.held_here()
+        form = forms.form(held, words.current(self.view, held)) if held is not None else None
+        if held is None or form is None:
+            self.say("There is nothing to edit here.")
+            return
+        editor = EditScreen(self.view, self.session, self._bridge, held, form, self.drafts)
+        self.host.push_screen(editor, self._edited)
+
+    def _edited(self, applied: bool | None) -> None:
+        self.sync()
+
+    def do_again(self) -> None:
+        """Try what failed once more."""
+        self.ask(self.session.retry(actions.hand(self.view)))
+
+    def do_force_final(self) -> None:
+        """Ask for the answer to force."""
+        from rlm_tui.tui.screens.final import FinalDialog
+
+        node = node_of(self.view)
+        self.host.push_screen(FinalDialog(self.view, node), partial(self._force, node))
+
+    def _force(self, node: str, forced: Forced | None) -> None:
+        if forced is not None:
+            self.ask(self.session.force_final(node, text=forced.text, var=forced.var))
+
+    def do_kill(self) -> None:
+        """End what is selected; ask first when that ends more than itself."""
+        from rlm_tui.tui.screens.kill import KillDialog, ends
+
+        id = subject(self.view)
+        if ends(self.view, id):
+            self.host.push_screen(KillDialog(self.view, id), partial(self._kill, id))
+        else:
+            self._kill(id, True)
+
+    def _kill(self, id: str, sure: bool | None) -> None:
+        if sure:
+            self.ask(self.session.kill_node(id))
+
+    def do_open_value(self) -> None:
+        """Open the value under the cursor."""
+        from rlm_tui.tui.screens.value import ValueScreen
+
+        name = self.view.variable
+        if name is not None:
+            self.host.push_screen(ValueScreen(self.view, self.session, self._bridge, node_of(self.view), name))
+
+    # The run ---------------------------------------------------------------------------------------------------------
+
+    def do_scope(self) -> None:
+        """The next scope."""
+        self.view.scope = NEXT_SCOPE[self.view.scope]
+
+    def do_break_here(self) -> None:
+        """Set a breakpoint at what is selected, or take it away."""
+        at, before = self.view.item or self.view.node, len(self.session.breakpoints.all())
+        if (why := self.session.breakpoints.toggle_at(at)) is not None:
+            self.say(why)
+            return
+        there = self.session.breakpoints.all()
+        self.say(f"Breakpoint: {there[-1].text}" if len(there) > before else "The breakpoint here is gone.")
+
+    def do_stops(self) -> None:
+        """Open the list of what is held, and the breakpoints."""
+        from rlm_tui.tui.screens.stops import StopsScreen
+
+        self.host.push_screen(StopsScreen(self.view, self.session, self._bridge), self._go_there)
+
+    def _go_there(self, id: str | None) -> None:
+        if id is not None:
+            self.view.show_held(id)
+        self.sync()
+
+    # The screen ------------------------------------------------------------------------------------------------------
+
+    def do_commands(self) -> None:
+        """Open the palette."""
+        from rlm_tui.tui.palette import Palette
+
+        self.host.push_screen(Palette(self.view, self.session), self._command)
+
+    def _command(self, id: str | None) -> None:
+        if id is not None:
+            self.do(actions.BY_ID[id])
+
+    def do_help(self) -> None:
+        """Open the help."""
+        from rlm_tui.tui.screens.help import HelpDialog
+
+        self.host.push_screen(HelpDialog(self.view, self.session, self.pane))
