@@ -29,8 +29,8 @@ def test_both_rows_wide() -> None:
     assert first.startswith("  ǁ 1 held  Who calibrated the anemometer")
     assert first.endswith("  multi-hop  7f3a  ")
     assert second.split("   ") == [
-        "  scripted:multi-hop", "iteration 3/30", "calls 8", "tokens 5.7k", "cost scripted", "depth 2/3", "◐ 1 running",
-        "✗ 1 error", "✎ 1 edit", *[""] * 8, " 0:57  ",
+        "  scripted:multi-hop", "iteration 3/30 ━─────", "calls 8", "tokens 5.7k", "cost scripted", "depth 2/3", "◐ 1 running",
+        "✗ 1 error", "✎ 1 edit", *[""] * 6, "0:57  ",
     ]  # fmt: skip
 
 

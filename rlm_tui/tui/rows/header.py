@@ -5,8 +5,10 @@ from __future__ import annotations
 from rlm_tui.journal import events
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import confinement, status
+from rlm_tui.tui.rows import confinement, meters, status
+from rlm_tui.tui.rows.found import Filtered
 from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.rows.meters import Meter
 from rlm_tui.tui.view import ANSWER, OBS, View
 
 MARGIN = 2
@@ -71,70 +73,73 @@ def _first(view: View, width: int) -> Line:
 
 def _narrow(view: View, width: int) -> Line:
     g, run, line = view.glyphs, view.run, _chip(view)
-    parts = [f"calls {run.subcalls}", text.total_tokens(run.totals), _elapsed(view)]
+    spent = meters.money(view) if meters.money(view).limit and not meters.tokens(view).limit else meters.tokens(view)
+    parts = [("calls", "calls ", meters.calls(view)), ("spent", "", spent), ("time", "", meters.clock(view))]
     if run.root is not None:
-        parts.insert(0, f"i{_steps(view)}")
+        parts.insert(0, ("iteration", "i", meters.iterations(view)))
     level, ink = confinement.level(view)
     open_ = f"{level}  " if ink == "error" else ""
 
+    def end() -> Line:
+        made = Line()
+        for n, (_, label, meter) in enumerate(parts):
+            meters.put(view, made.add("  " if n else "").add(label, "ink-2"), meter, bar=False)
+        return made
+
     def room() -> int:
-        return width - 3 - line.width - text.width(open_) - text.width("  ".join(parts))
+        return width - 3 - line.width - text.width(open_) - end().width
 
     if room() < 16:
-        parts = [part for part in parts if not part.startswith("calls")]
-    end = "  ".join(parts)
+        parts = [part for part in parts if part[0] != "calls"]
+    numbers = end()
     line.add(text.cut(question(view), max(room(), 0), g.ellipsis), "ink bold")
-    line.fill(width - 1 - text.width(end) - text.width(open_)).add(open_, "error")
-    return line.add(end, "ink-2").cut(width, g.ellipsis).fill(width)
+    line.fill(width - 1 - numbers.width - text.width(open_)).add(open_, "error")
+    line.spans += numbers.spans
+    return line.cut(width, g.ellipsis).fill(width)
 
 
-def _elapsed(view: View) -> str:
-    started = view.run.started
-    return "" if started is None else text.clock(status.now(view) - started)
-
-
-def _steps(view: View) -> str:
-    root = view.run.root
-    if root is None:
-        return "0"
-    now = root.iterations[-1].k if root.iterations else 0
-    limit = root.limits.get("max_iterations")
-    return f"{now}/{limit}" if limit and root.status == "open" else str(now)
+Part = tuple[str, str, Meter]
+"""A number of the second row: its name, its label, and what it is."""
 
 
 def _second(view: View, width: int) -> Line:
     g, run = view.glyphs, view.run
-    parts: list[tuple[str, str, str]] = []
+    parts: list[Part] = []
     if run.root is not None:
-        parts.append(("model", "", text.clean(run.root.model)))
-        parts.append(("iteration", "iteration " if run.root.status == "open" else "iterations ", _steps(view)))
-    parts.append(("calls", "calls ", str(run.subcalls)))
-    parts.append(("tokens", "tokens ", text.total_tokens(run.totals)))
-    parts.append(("cost", "cost ", _cost(view)))
+        parts.append(("model", "", Meter(text.clean(run.root.model))))
+        label = "iteration " if run.root.status == "open" else "iterations "
+        parts.append(("iteration", label, meters.iterations(view)))
+    parts.append(("calls", "calls ", meters.calls(view)))
+    parts.append(("tokens", "tokens ", meters.tokens(view)))
+    parts.append(("cost", "cost ", meters.money(view)))
     limit = run.root.limits.get("max_depth", run.config.get("max_depth")) if run.root else None
     if limit is not None:
-        parts.append(("depth", "depth ", f"{view.deepest}/{limit}"))
+        parts.append(("depth", "depth ", Meter(f"{view.deepest}/{limit}")))
     if shut := confinement.level(view)[0]:
-        parts.append(("confinement", "", shut))
-    elapsed = _elapsed(view)
-    room = width - MARGIN - text.width(elapsed) - 3
+        parts.append(("confinement", "", Meter(shut)))
+    bars = view.size == "wide" and run.end is None
     words = True
-    for gone in ("", "depth", "words", "model", "calls", "confinement"):
-        words = words and gone != "words"
+    # First what a number says too, then what is the same all the time.
+    for gone in ("", "bars", "depth", "words", "model", "calls", "confinement"):
+        bars, words = bars and gone != "bars", words and gone != "words"
         parts = [part for part in parts if part[0] != gone]
-        line = _numbers(view, parts, words)
+        elapsed = meters.put(view, Line(), meters.clock(view), bar=bars)
+        room = width - MARGIN - elapsed.width - 3
+        line = _numbers(view, parts, words, bars)
         if line.width <= room:
             break
     else:
-        line = _numbers(view, parts, False).cut(room, g.ellipsis)
-    return line.fill(width - MARGIN - text.width(elapsed)).add(elapsed, "ink-2").fill(width)
+        line = _numbers(view, parts, False, False).cut(room, g.ellipsis)
+    line.fill(width - MARGIN - elapsed.width)
+    line.spans += elapsed.spans
+    return line.fill(width)
 
 
-def _numbers(view: View, parts: list[tuple[str, str, str]], words: bool) -> Line:
+def _numbers(view: View, parts: list[Part], words: bool, bars: bool) -> Line:
     line = Line().add("  ")
-    for n, (name, label, value) in enumerate(parts):
+    for n, (name, label, meter) in enumerate(parts):
         ink = confinement.level(view)[1] if name == "confinement" else "ink-2"
-        line.add("   " if n else "").add(label, "ink-3").add(value, ink)
+        meters.put(view, line.add("   " if n else "").add(label, "ink-3"), meter, bar=bars, ink=ink)
     for sign, number, word, ink in _counts(view):
         says = f"{sign} {text.count(number, word) if word != 'running' else f'{number} running'}"
         line.add("   ").add(says if words else f"{sign} {number}", ink)
@@ -142,13 +147,6 @@ def _numbers(view: View, parts: list[tuple[str, str, str]], words: bool) -> Line
         after = f"after {text.count(edits, 'edit')}" if words else str(edits)
         line.add("   ").add(f"{view.glyphs.human} {after}", "human")
     return line
-
-
-def _cost(view: View) -> str:
-    root = view.run.root
-    if root is None or view.run.totals.requests:
-        return text.cost(view.run.totals)
-    return "scripted" if root.model.startswith("scripted:") else "$0.00"
 
 
 def _edits(view: View) -> int:
@@ -218,7 +216,7 @@ def title(view: View, pane: str, width: int, focused: bool) -> Line:
     rule, ink = (g.heavy, "ink-2") if focused else (g.thin, "rule-2")
     if view.size == "narrow":
         return _all_titles(view, pane, width, focused)
-    digit, name, count = _title_words(view, pane)
+    digit, name, count = _title_words(view, pane, width)
     end = Line()
     if count:
         end.add(f" {count} ", "ink-3").add(rule, ink)
@@ -232,7 +230,9 @@ def title(view: View, pane: str, width: int, focused: bool) -> Line:
     return line.cut(width, g.ellipsis)
 
 
-def _title_words(view: View, pane: str) -> tuple[str, str, str]:
+def _title_words(view: View, pane: str, width: int) -> tuple[str, str, str]:
+    if pane == "calls" and view.filtered is not None:
+        return "1", *_filtered(view, view.filtered, width)
     if pane == "calls":
         return "1", "calls", str(view.run.subcalls) if view.run.subcalls else ""
     if pane == "trajectory":
@@ -240,6 +240,16 @@ def _title_words(view: View, pane: str) -> tuple[str, str, str]:
         count = text.count(len(shown.iterations), "iteration") if isinstance(shown, Node) else ""
         return "2", "trajectory", count
     return "3", item_title(view), ""
+
+
+def _filtered(view: View, shown: Filtered, width: int) -> tuple[str, str]:
+    """What the rows of the tree are filtered by, how to have all of them, and how many fit."""
+    g, number = view.glyphs, f"{len(shown.fits):,} of {view.run.subcalls + 1:,}"
+    if view.size == "narrow":
+        return f"calls filtered {number}", ""
+    way = f" {g.sent} esc shows all"
+    room = max(8, width - 9 - text.width("filtered: ") - text.width(way) - text.width(number) - 3)
+    return f"filtered: {text.cut(text.flowed(shown.text), room, g.ellipsis)}{way}", number
 
 
 def _path(view: View, room: int) -> str:
@@ -260,7 +270,7 @@ def _all_titles(view: View, pane: str, width: int, focused: bool) -> Line:
     for name in ("calls", "trajectory", "inspector"):
         here = name == pane
         rule, ink = (g.heavy, "ink-2") if here and focused else (g.thin, "rule-2")
-        digit, words, _ = _title_words(view, name)
+        digit, words, _ = _title_words(view, name, width)
         line.add(rule if not line.spans else rule * 2, ink).add(f" {digit} ", "ink-3")
         room = width - line.width - 2 if name == "inspector" else width
         line.add(text.cut(words, max(room, 1), g.ellipsis), "ink bold" if here else "ink-2").add(" ")
