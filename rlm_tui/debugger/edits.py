@@ -23,12 +23,12 @@ from rlm_tui.journal.events import EditField, Point
 from rlm_tui.llm.base import Reply
 
 LEGAL: dict[Point, tuple[EditField, ...]] = {
-    "llm": ("messages", "model", "params"),
+    "llm": ("messages", "model", "params", "say"),
     "reply": ("reply",),
-    "block": ("code", "skip"),
+    "block": ("code", "skip", "insert"),
     "call": ("prompt", "model", "answer", "kill"),
     "return": ("answer",),
-    "observe": ("obs",),
+    "observe": ("obs", "say"),
     "final": ("final",),
     "error": ("messages", "prompt", "model", "params", "answer"),
     "limit": ("limit",),
@@ -69,8 +69,8 @@ def shown(value: GateValue) -> dict[str, Any]:
             return {"messages": [dict(m) for m in messages], "model": model, "params": dict(params)}
         case Reply(text=text):
             return {"text": text}
-        case Code(code=code):
-            return {"code": code}
+        case Code(code=code, after=after):
+            return {"code": code, **({"after": [*after]} if after else {})}
         case Ask(fn=fn, prompt=prompt, model=model):
             return {"fn": fn, "prompt": prompt, "model": model}
         case Answer(status=status, text=text):
@@ -153,12 +153,13 @@ def illegal(point: Point, id: str, value: GateValue, field: str, new: Any) -> st
     if field not in allowed:
         can = " or ".join(allowed)
         return f"At {POINT_NAMES[point]}, {field} can't be changed; {can} can."
-    if not _fits(field, new):
+    if not fits(field, new):
         return f"That is no {field}."
     return _too_low(value, new) if isinstance(value, LimitHit) else None
 
 
-def _fits(field: str, new: Any) -> bool:
+def fits(field: str, new: Any) -> bool:
+    """Whether a value is one that a field can have."""
     match field, new:
         case "messages", [_, *_]:
             return all(_is_message(message) for message in cast(list[Any], new))
@@ -175,6 +176,10 @@ def _fits(field: str, new: Any) -> bool:
         case (("reply" | "code" | "prompt" | "obs" | "answer"), str()):
             return True
         case "skip", {"say": bool()}:
+            return True
+        case "insert", {"code": str(), "say": bool()}:
+            return True
+        case "say", {"text": str(), "at": "llm" | "observe"}:
             return True
         case "kill", _:
             return new is True

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol, cast
 
 from rlm_tui.debugger.edits import shown
-from rlm_tui.debugger.likeness import WishKind
+from rlm_tui.debugger.likeness import Scope, WishKind
+from rlm_tui.debugger.wishes import NAMES, Sweep, Wish, within
 from rlm_tui.engine.gate import Ask, Broken, GateValue, V
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Event, ExecEnd, Go, Hold, NodeEnd, Point, Why
+from rlm_tui.journal.events import Edit, Event, ExecEnd, Go, Hold, NodeEnd, Point, Why
 from rlm_tui.journal.store import Journal
 
 Waiting = Callable[[str, str], AbstractContextManager[None]]
@@ -21,17 +21,48 @@ Waiting = Callable[[str, str], AbstractContextManager[None]]
 
 ALWAYS: dict[Point, Why] = {"error": "error", "limit": "limit"}
 """Points that hold without being asked, and as why: also where a wish is granted, which ended early then."""
-NEXT_STOPS: frozenset[Point] = frozenset({"block", "observe", "final", "error", "limit"})
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person asked of a node, or of a sub-call. ``at`` is the block that ``into`` was asked at."""
+ALL_STOP = "all-stop: another node is held"
 
-    kind: WishKind
-    at: str = ""
-    since: float = field(default_factory=time.monotonic, compare=False)
-    """When, on the clock of ``time.monotonic``."""
+
+class Met(Protocol):
+    """What the breakpoints made of a value that passes."""
+
+    @property
+    def value(self) -> GateValue:
+        """The value as they changed it."""
+        ...
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What they did, for the journal."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Which of them, in words."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is to be held."""
+        ...
+
+
+class RulesLike(Protocol):
+    """Breakpoints, as the gates ask them."""
+
+    def meet(self, point: Point, id: str, node: str, value: GateValue) -> Met | None:
+        """What the breakpoints make of a value; None when none fits."""
+        ...
+
+
+class Stop(NamedTuple):
+    """That a value is held, and why: in a word, and in more of them where one is not enough."""
+
+    why: Why
+    reason: str = ""
 
 
 def handed_on(value: GateValue, verb: str) -> GateValue:
@@ -72,8 +103,8 @@ class HoldingGates:
     """Gates that hold what they were asked to.
 
     A wish is kept by the address it was asked of, a node's or a sub-call's. At a value of that very address any wish
-    is granted: so a step into a leaf ends at its answer, and a verb whose node ended without another pause point ends
-    at the `return` of its call. The root has no such point: there ``node.end`` is what ends the verb.
+    ends: so a step into a leaf ends at its answer, and a verb whose node ended without another pause point ends at the
+    `return` of its call. The root has no such point: there ``node.end`` is what ends the verb.
 
     Args:
         journal: Gets a ``hold`` and a ``go`` for each.
@@ -82,11 +113,11 @@ class HoldingGates:
     Attributes:
         held: What is held, by address, oldest first.
         wishes: What was asked of which address, not granted yet.
+        all_stop: Whether every node is to hold once when one is held.
         lines: The running blocks that are to stand, and as why: broken in to, or stepped. One that stands though
             nobody wants it any more goes on at once.
-        stopping: Each node is to hold once, those to come included.
-        stopping_since: When that was asked, on the clock of ``time.monotonic``.
-        stopped: The nodes that did.
+        sweeps: Parts of the run of which each node is to hold once.
+        rules: The breakpoints of the run.
         waiting: Entered while something is held.
     """
 
@@ -95,9 +126,9 @@ class HoldingGates:
     held: dict[str, InHand] = field(default_factory=dict[str, InHand])
     wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
     lines: dict[str, Why] = field(default_factory=dict[str, Why])
-    stopping: bool = False
-    stopping_since: float = 0.0
-    stopped: set[str] = field(default_factory=set[str])
+    all_stop: bool = False
+    sweeps: list[Sweep] = field(default_factory=list[Sweep])
+    rules: RulesLike | None = None
     waiting: Waiting | None = None
 
     def __post_init__(self) -> None:
@@ -105,15 +136,24 @@ class HoldingGates:
 
     async def pass_(self, point: Point, id: str, value: V, *, node: str) -> V:
         """Hand a value on, at once or when a person lets it go."""
-        why = self._why_line(id, node) if point == "line" else self._why(point, id, node, value)
-        if why is None:
+        stop, met = None, None
+        if point == "line":
+            stop = self._stop_at_line(id, node)
+        else:
+            met = self.rules.meet(point, id, node, value) if self.rules is not None else None
+            if met is not None:
+                value = self._changed_by(met, value)
+            stop = self._stop(point, id, node, value, met)
+        if stop is None:
             return value
         while (other := self.held.get(id)) is not None:
             # A time limit is met beside the loop and may come to hold the node's address first.
             await asyncio.wait([other.released])
-        hand = InHand(point, id, node, value, value, why, asyncio.get_running_loop().create_future())
+        hand = InHand(point, id, node, value, value, stop.why, asyncio.get_running_loop().create_future())
         self.held[id] = hand
-        self.journal.append(Hold(id=id, point=point, node=node, value=shown(value), why=why))
+        self.journal.append(Hold(id=id, point=point, node=node, value=shown(value), why=stop.why, reason=stop.reason))
+        if self.all_stop and stop.reason != ALL_STOP:
+            self.sweep(address.ROOT, reason=ALL_STOP)
         try:
             if self.waiting is None:
                 await hand.released
@@ -127,50 +167,70 @@ class HoldingGates:
         # `apply_edit` never changes the kind of a value.
         return hand.value  # pyright: ignore[reportReturnType]
 
-    def _why_line(self, id: str, node: str) -> Why | None:
-        why = self.lines.pop(id, None)
-        if why is not None:
-            self.wishes.pop(node, None)
-            if self.stopping:
-                self.stopped.add(node)
-        return why
+    def _changed_by(self, met: Met, value: V) -> V:
+        """What a breakpoint made of a value; what it did is in the journal before that counts."""
+        for edit in met.edits:
+            self.journal.append(edit)
+        # A breakpoint never changes the kind of a value.
+        return cast(V, met.value) if met.edits else value
 
-    def _why(self, point: Point, id: str, node: str, value: GateValue) -> Why | None:
+    def _stop_at_line(self, id: str, node: str) -> Stop | None:
+        why = self.lines.pop(id, None)
+        if why is None:
+            return None
+        self.wishes.pop(node, None)
+        self._swept(node)
+        return Stop(why)
+
+    def _stop(self, point: Point, id: str, node: str, value: GateValue, met: Met | None) -> Stop | None:
+        """Whether a value is held: by a breakpoint, a verb, a sweep, or because its point always holds."""
         if self.hold_first and node == address.ROOT:
             self.hold_first = False
-            return "start"
-        why = "error" if isinstance(value, Ask) and value.unrecorded else ALWAYS.get(point)
-        granted = [self.wishes.pop(who).kind for who in dict.fromkeys((id, node)) if self._grants(who, point, id)]
-        if granted:
-            return why or ("pause" if granted == ["pause"] else "step")
-        if self.stopping and node not in self.stopped:
-            self.stopped.add(node)
-            return why or "pause"
-        return why
+            return Stop("start")
+        why: Why | None = "error" if isinstance(value, Ask) and value.unrecorded else ALWAYS.get(point)
+        hit = met.reason if met is not None and met.holds else ""
+        ended = self._end_wishes(point, id, node, anyway=bool(hit))
+        swept = self._swept(node)
+        if hit:
+            remarks = [f"{NAMES[wish.kind]} ended early" for who, wish in ended if not wish.reached(who, point, id)]
+            return Stop(why or "breakpoint", " · ".join([hit, *remarks]))
+        if ended:
+            asked: Why = "pause" if all(wish.kind == "pause" for _, wish in ended) else "step"
+            return Stop(why or asked, " · ".join(filter(None, (wish.remark(who, point, id) for who, wish in ended))))
+        if swept is not None:
+            return Stop(why or "pause", "" if why else swept.reason)
+        return None if why is None else Stop(why)
 
-    def _grants(self, who: str, point: Point, id: str) -> bool:
-        wish = self.wishes.get(who)
-        if wish is None:
-            return False
-        if who == id:
-            return True
-        if wish.kind == "next":
-            return point in NEXT_STOPS
-        if wish.at and point == "call":
-            return address.parent(id) == wish.at
-        return True
+    def _end_wishes(self, point: Point, id: str, node: str, *, anyway: bool) -> list[tuple[str, Wish]]:
+        """The wishes that end here, which are wished no more. A breakpoint ends those of its node ``anyway``."""
+        ended: list[tuple[str, Wish]] = []
+        for who in dict.fromkeys((id, node)):
+            wish = self.wishes.get(who)
+            if wish is not None and (anyway or wish.ends(who, point, id)):
+                ended.append((who, self.wishes.pop(who)))
+        return ended
+
+    def _swept(self, node: str) -> Sweep | None:
+        """The sweep that a node holds for now; it has held for all of them then."""
+        wanting = [sweep for sweep in self.sweeps if sweep.wants(node)]
+        for sweep in wanting:
+            sweep.stopped.add(node)
+        return wanting[0] if wanting else None
 
     def wants(self, node: str) -> WishKind | None:
         """What was asked of a node and not granted yet. From any thread."""
         wish = self.wishes.get(node)
         if wish is not None:
             return wish.kind
-        return "pause" if self.stopping and node not in self.stopped else None
+        return "pause" if self._sweeping(node) is not None else None
 
     def wanted_since(self, node: str) -> float:
         """When what `wants` tells of was asked, on the clock of ``time.monotonic``. From any thread."""
-        wish = self.wishes.get(node)
-        return wish.since if wish is not None else self.stopping_since
+        wish, sweep = self.wishes.get(node), self._sweeping(node)
+        return wish.since if wish is not None else sweep.since if sweep is not None else 0.0
+
+    def _sweeping(self, node: str) -> Sweep | None:
+        return next((sweep for sweep in list(self.sweeps) if sweep.wants(node)), None)
 
     def standing(self, node: str) -> InHand | None:
         """What is held of a node's block that stands at a line. From any thread."""
@@ -186,23 +246,32 @@ class HoldingGates:
             return self.held[id]
         return next((hand for hand in reversed(self.held.values()) if hand.node == id), None)
 
-    def release(self, hand: InHand, verb: str) -> None:
+    def release(self, hand: InHand, verb: str, scope: Scope = "node") -> None:
         """Let a value go, as it is now."""
-        self.journal.append(Go(id=hand.id, verb=verb, by="human"))
+        self.journal.append(Go(id=hand.id, verb=verb, scope=scope, by="human"))
         hand.value = handed_on(hand.value, verb)
         if isinstance(hand.value, Broken) and hand.value.action == "step":
             self.lines[hand.id] = "step"
         # Not in a hand any more, though its task has not taken it yet: nobody can change or release it twice.
         del self.held[hand.id]
-        if self.stopping:
-            self.stopped.add(hand.node)
+        for sweep in self.sweeps:
+            sweep.stopped.add(hand.node)
         if not hand.released.done():
             hand.released.set_result(None)
 
-    def stop_all(self, stopping: bool) -> None:
-        """Hold each node once, or no more."""
-        self.stopping, self.stopping_since = stopping, time.monotonic()
-        self.stopped = {hand.node for hand in self.held.values()}
+    def sweep(self, top: str, *, reason: str = "") -> None:
+        """Hold each node of a part of the run once, those to come included; what is held already has.
+
+        Args:
+            top: The node at its top.
+            reason: Why, where no person asked for it just now.
+        """
+        self.sweeps = [sweep for sweep in self.sweeps if not within(top, sweep.top)]
+        self.sweeps.append(Sweep(top, {hand.node for hand in self.held.values()}, reason=reason))
+
+    def stop_sweeping(self) -> None:
+        """Hold nobody who was not asked to."""
+        self.sweeps = []
 
     def forget(self, node: str) -> None:
         """Take back every wish of a node and of what is below it."""

@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from rlm_tui.debugger.asking import Asking
-from rlm_tui.debugger.gates import HoldingGates, Wish
+from rlm_tui.debugger.gates import HoldingGates
 from rlm_tui.debugger.likeness import Ladder, Refusal, Rung
+from rlm_tui.debugger.wishes import Wish
 from rlm_tui.engine.breakin import STANDS, UNDER_WAY
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rlm_tui.journal.events import Event, Text
@@ -13,8 +14,11 @@ from rlm_tui.repl.results import Looked, Page
 Refusal = str | None
 """None when it was done; else why not, in words for the person."""
 
-WishKind = Literal["pause", "step", "next", "into"]
+WishKind = Literal["pause", "step", "next", "iteration", "into", "out", "cursor"]
 """A verb that is granted later, at a pause point."""
+
+Scope = Literal["node", "subtree", "run"]
+"""What a verb is of: a node, it and all that is below it, or the whole run."""
 
 Rung = Literal["pause", "break", "abort", "kill"]
 """How hard a node is stopped: at its next pause point; its block where it stands; its block for good, keeping the
@@ -36,6 +40,73 @@ class Ladder:
     next: Rung | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """One breakpoint, as a person sees it.
+
+    Attributes:
+        text: Its line, as written.
+        on: Whether it is on.
+        hits: How often its point, scope and condition fitted.
+        error: Why it is no breakpoint, or what its condition raised, which turned it off; empty when all is well.
+        at: Where in ``text`` the error is, in characters; -1 when that is unknown.
+    """
+
+    text: str
+    on: bool = True
+    hits: int = 0
+    error: str = ""
+    at: int = -1
+
+
+class BreakpointsLike(Protocol):
+    """The breakpoints of a project, and those given for this run. From any thread; each change is kept in the file.
+
+    Each change returns None when it was made, else why not, in words.
+    """
+
+    @property
+    def path(self) -> str:
+        """The file they are kept in; empty when there is none."""
+        ...
+
+    def all(self) -> Sequence[Breakpoint]:
+        """Every breakpoint, in the order of the file."""
+        ...
+
+    def check(self, text: str) -> Breakpoint:
+        """What a line would be, without adding it: for while it is typed."""
+        ...
+
+    def add(self, text: str) -> Refusal:
+        """Add one, which is on."""
+        ...
+
+    def change(self, index: int, text: str) -> Refusal:
+        """Put another in the place of one."""
+        ...
+
+    def remove(self, index: int) -> Refusal:
+        """Take one away."""
+        ...
+
+    def turn(self, index: int, on: bool) -> Refusal:
+        """Turn one on or off."""
+        ...
+
+    def toggle_at(self, id: str) -> Refusal:
+        """Set a breakpoint at a thing of the run, or take away the one that is there.
+
+        Args:
+            id: An address: of a block, a call, an iteration, a node, or one of these with ``/obs`` or ``/answer``.
+        """
+        ...
+
+    def marks(self, id: str) -> Sequence[int]:
+        """Which breakpoints were set at this very address; for the sign in its row."""
+        ...
+
+
 class SessionLike(Protocol):
     """One run, as a front end has it.
 
@@ -52,6 +123,11 @@ class SessionLike(Protocol):
     @property
     def scenario(self) -> str | None:
         """A name to show for the run."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """The directory that the run is kept in; None when it is kept nowhere."""
         ...
 
     @property
@@ -83,28 +159,59 @@ class SessionLike(Protocol):
         """Whether a pause was asked for and the node is not at a point yet. From any thread."""
         ...
 
-    def step(self, node: str) -> Future[Refusal]:
-        """Go on to this node's next pause point, whatever it is."""
+    @property
+    def breakpoints(self) -> BreakpointsLike:
+        """Its breakpoints."""
         ...
 
-    def next(self, node: str) -> Future[Refusal]:
+    def step(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Go on to this node's next pause point, whatever it is; with a wider scope, every node that is held in it."""
+        ...
+
+    def next(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Go on to this node's next block, else its observation; children run through."""
+        ...
+
+    def iteration(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Go on to this node's next model request."""
         ...
 
     def into(self, node: str) -> Future[Refusal]:
         """Go on into what is held: a block's first sub-call, a call's child before its first request."""
         ...
 
-    def release(self, node: str) -> Future[Refusal]:
-        """Hand on what is held, as it is now."""
+    def out(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Go on until this node has ended, held at its caller's ``return``; of the root, at ``final``."""
+        ...
+
+    def to(self, id: str) -> Future[Refusal]:
+        """Go on until something that is ahead is next.
+
+        Args:
+            id: Its address. One that has not begun is stopped before; of one that has, a call stops as its answer
+                comes back, an iteration at its observation, a block at what its node does after it.
+        """
+        ...
+
+    def release(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Hand on what is held, as it is now; with a wider scope, everything that is held in it."""
         ...
 
     def release_all(self) -> Future[Refusal]:
         """Hand on everything that is held, and take back every wish."""
         ...
 
-    def pause(self, node: str | None) -> Future[Refusal]:
-        """Hold a node at its next pause point; every node, those to come included, when None."""
+    def pause(self, node: str | None, scope: Scope = "node") -> Future[Refusal]:
+        """Hold a node at its next pause point; with a wider scope, or None for the run, every node in it, once."""
+        ...
+
+    @property
+    def all_stop(self) -> bool:
+        """Whether every node stops, once, when one is held."""
+        ...
+
+    def stop_all(self, on: bool) -> Future[Refusal]:
+        """Turn all-stop on or off; off, only the node that hit something is held."""
         ...
 
     def ladder(self, node: str) -> Ladder:
@@ -143,6 +250,19 @@ class SessionLike(Protocol):
         """
         ...
 
+    def complete(self, node: str, code: str, cursor: int) -> Future[Sequence[str] | str]:
+        """What a name or an attribute before the cursor may go on as, found without changing the REPL.
+
+        Args:
+            node: The node's address.
+            code: What was typed.
+            cursor: Where the cursor is in it, in characters.
+
+        Returns:
+            Whole words, in the order to offer them; a text is why there are none.
+        """
+        ...
+
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held."""
         ...
@@ -157,6 +277,63 @@ class SessionLike(Protocol):
 
     def retry(self, id: str) -> Future[Refusal]:
         """At an error: ask again, or run again."""
+        ...
+
+    def insert(self, id: str, code: str, *, say: bool) -> Future[Refusal]:
+        """Put code in before a held block; it runs when the block is released.
+
+        Args:
+            id: The block's address.
+            code: Python source.
+            say: Whether the model is shown it, and what it printed.
+        """
+        ...
+
+    def say(self, node: str, text: str) -> Future[Refusal]:
+        """Tell a node's model something: in the request that is held, else with the next observation."""
+        ...
+
+    def note(self, id: str, text: str) -> Future[Refusal]:
+        """Keep a remark by a thing; nobody but people sees it. Also when the run has ended."""
+        ...
+
+    def resample(
+        self, id: str, count: int, *, model: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> Future[Refusal]:
+        """Ask for more replies to a request whose reply is held; done when all are there, or failed.
+
+        Args:
+            id: The iteration's address, held at ``reply``.
+            count: How many, from 1 to 16.
+            model: Another model for these; None is the same.
+            params: Other parameters for these; None is the same.
+        """
+        ...
+
+    def pick(self, id: str, sample: int) -> Future[Refusal]:
+        """Put one of the further replies, by its number from 1, in the place of the held one; 0 is the first reply."""
+        ...
+
+    def supply(self, id: str, text: str) -> Future[Refusal]:
+        """Answer a sub-call by hand: before it begins, while it is under way, or as its answer comes back."""
+        ...
+
+    def kill_node(self, id: str) -> Future[Refusal]:
+        """End a node, or a sub-call, without an answer; what is below it ends first. The root: the run."""
+        ...
+
+    def set_model(self, node: str, model: str | None, params: Mapping[str, Any] | None = None) -> Future[Refusal]:
+        """Have a node's requests from now on go to another model, or with other parameters; None keeps what is."""
+        ...
+
+    def set_limit(self, node: str, name: str, to: float) -> Future[Refusal]:
+        """Change a limit while the run goes on.
+
+        Args:
+            node: The node whose limit it is; of a limit of the whole tree, any.
+            name: As in `Options`: ``max_iterations``, ``max_tokens``, ``max_budget``, ``max_timeout`` …
+            to: The new limit, in its own unit; above what is used already.
+        """
         ...
 
     def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
@@ -185,4 +362,6 @@ class SessionLike(Protocol):
         ...
 
 
-__all__ = ["Ladder", "Looked", "Page", "Refusal", "Rung", "SessionLike", "WishKind"]
+__all__ = [
+    "Breakpoint", "BreakpointsLike", "Ladder", "Looked", "Page", "Refusal", "Rung", "Scope", "SessionLike", "WishKind",
+]  # fmt: skip

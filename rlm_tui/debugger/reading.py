@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import Event, RunStart, Text
 from rlm_tui.journal.follow import Follower
@@ -120,11 +120,15 @@ class ReadOnlySession:
 
     # Verbs, all refused -------------------------------------------------------------------------------------------
 
-    def step(self, node: str) -> Future[Refusal]:
+    def step(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Refused."""
         return _refused()
 
-    def next(self, node: str) -> Future[Refusal]:
+    def next(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def iteration(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Refused."""
         return _refused()
 
@@ -132,7 +136,15 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
-    def release(self, node: str) -> Future[Refusal]:
+    def out(self, node: str, scope: Scope = "node") -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def to(self, id: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def release(self, node: str, scope: Scope = "node") -> Future[Refusal]:
         """Refused."""
         return _refused()
 
@@ -140,7 +152,16 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
-    def pause(self, node: str | None) -> Future[Refusal]:
+    def pause(self, node: str | None, scope: Scope = "node") -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    @property
+    def all_stop(self) -> bool:
+        """Nothing runs that could stop."""
+        return False
+
+    def stop_all(self, on: bool) -> Future[Refusal]:
         """Refused."""
         return _refused()
 
@@ -181,6 +202,44 @@ class ReadOnlySession:
         return _refused()
 
     def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def supply(self, id: str, text: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def kill_node(self, id: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def insert(self, id: str, code: str, *, say: bool) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def say(self, node: str, text: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def note(self, id: str, text: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def resample(
+        self, id: str, count: int, *, model: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def pick(self, id: str, sample: int) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def set_model(self, node: str, model: str | None, params: Mapping[str, Any] | None = None) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def set_limit(self, node: str, name: str, to: float) -> Future[Refusal]:
         """Refused."""
         return _refused()
 

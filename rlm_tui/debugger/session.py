@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent import futures
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,7 +14,7 @@ from rlm_tui.debugger.deciding import Deciding
 from rlm_tui.debugger.gates import HoldingGates
 from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
-from rlm_tui.debugger.likeness import BreakpointsLike, Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.debugger.reach import Reach
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread

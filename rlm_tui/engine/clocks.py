@@ -50,13 +50,17 @@ class WorkClock:
         if self._parent is not None:
             self._parent.go()
 
+    def wake(self) -> None:
+        """What somebody waits for may have changed: they look again."""
+        self._turn()
+
     def _turn(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def reach(self, seconds: float) -> None:
-        """Wait until so many seconds were worked."""
-        while (left := seconds - self.elapsed) > 0 or self._since is None:
+    async def reach(self, seconds: Callable[[], float]) -> None:
+        """Wait until so many seconds were worked; asked for again when the clock is woken."""
+        while (left := seconds() - self.elapsed) > 0 or self._since is None:
             changed = self._changed
             try:
                 async with asyncio.timeout(None if self._since is None else left):

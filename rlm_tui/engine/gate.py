@@ -24,12 +24,27 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Inserted:
+    """Code that a person put in before a block. ``say``: the model is shown it, and what came of it."""
+
+    code: str
+    say: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
-    """``block``: code about to run. ``say_skipped`` lets the model know of a block that a person skipped."""
+    """``block``: code about to run. ``say_skipped`` lets the model know of a block that a person skipped.
+
+    Attributes:
+        before: What runs before it, in this order.
+        after: The code of the later blocks of the same reply; to be seen, not to be changed here.
+    """
 
     code: str
     skip: bool = False
     say_skipped: bool = False
+    before: tuple[Inserted, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +64,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``return``: a sub-call's outcome, before the REPL sees it. ``text`` is what a single call would receive."""
+    """``return``: a sub-call's outcome, before the REPL sees it. ``text`` is what a single call would receive.
+
+    ``retry``: it is to be asked once more; only a plain sub-call can be.
+    """
 
     status: CallStatus
     text: str
     error: ErrorInfo | None = None
     supplied: bool = False
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +189,14 @@ def apply_edit(value: GateValue, field_: str, new: Any) -> GateValue:
             return replace(value, model=new)
         case Request(), "params":
             return replace(value, params=dict(new))
+        case Request(), "say" if new.get("at") == "llm":
+            return replace(value, messages=with_message(value.messages, new["text"]))
         case Reply(), "reply":
             return replace(value, text=new)
         case Code(), "code":
             return replace(value, code=new, skip=False)
+        case Code(), "insert":
+            return replace(value, before=(*value.before, Inserted(new["code"], bool(new.get("say")))))
         case Code(), "skip":
             return replace(value, skip=True, say_skipped=bool(new and new.get("say")))
         case Ask(), "prompt":
@@ -186,6 +209,8 @@ def apply_edit(value: GateValue, field_: str, new: Any) -> GateValue:
             return replace(value, status="supplied", text=new, error=None, supplied=True)
         case Observation(), "obs":
             return replace(value, text=new)
+        case Observation(), "say" if new.get("at") == "observe":
+            return replace(value, text=f"{value.text}\n\n{from_a_person(new['text'])}".lstrip("\n"))
         case Verdict(), "final":
             return _judge(value, new)
         case Failure(), "answer":
@@ -194,6 +219,19 @@ def apply_edit(value: GateValue, field_: str, new: Any) -> GateValue:
             return replace(value, raised=float(new["to"]))
         case _:
             return value
+
+
+def from_a_person(text: str) -> str:
+    """A message to the model, as the model sees it."""
+    return f"A message from the person who runs this:\n{text}"
+
+
+def with_message(messages: tuple[ChatMessage, ...], text: str) -> tuple[ChatMessage, ...]:
+    """A request's messages with one more from a person: at the end of the last one, if that is a user's."""
+    said = from_a_person(text)
+    if messages and messages[-1]["role"] == "user":
+        return (*messages[:-1], {"role": "user", "content": f"{messages[-1]['content']}\n\n{said}"})
+    return (*messages, {"role": "user", "content": said})
 
 
 def _judge(verdict: Verdict, new: Mapping[str, Any]) -> Verdict:

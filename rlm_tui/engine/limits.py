@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rlm_tui.engine.gate import LimitHit
 from rlm_tui.engine.options import Options
@@ -113,22 +113,33 @@ class NodeLimits:
     """
 
     options: Options
+    USED: ClassVar[frozenset[str]] = frozenset({"max_iterations", "max_errors", "max_steps"})
     steps: int = 0
     errors: int = 0
+    done: int = 0
     raised: dict[str, float] = field(default_factory=dict[str, float])
+
+    def value(self, name: str) -> float | None:
+        """A limit of `USED` as it stands now, changed by a person or not."""
+        return self.raised.get(name, getattr(self.options, name))
+
+    def used(self, name: str) -> int:
+        """How much of it is used."""
+        return {"max_iterations": self.done, "max_errors": self.errors, "max_steps": self.steps}[name]
 
     def iteration(self, done: int) -> LimitHit | None:
         """The hit that one more iteration would be."""
-        for name, used in (("max_iterations", done), ("max_errors", self.errors)):
-            limit = self.raised.get(name, getattr(self.options, name))
+        self.done = done
+        for name in ("max_iterations", "max_errors"):
+            limit, used = self.value(name), self.used(name)
             if limit is not None and used >= limit:
                 return LimitHit(name, used, limit, "node")
         return self.step()
 
     def step(self) -> LimitHit | None:
         """The hit that one more executed block would be."""
-        limit = self.raised.get("max_steps", self.options.max_steps)
-        return LimitHit("max_steps", self.steps, limit, "node") if self.steps >= limit else None
+        limit = self.value("max_steps")
+        return LimitHit("max_steps", self.steps, limit, "node") if limit is not None and self.steps >= limit else None
 
     def turned(self, failed: bool) -> None:
         """An iteration is through."""

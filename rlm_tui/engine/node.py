@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,8 +14,10 @@ from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.ending import Ending, Forced, Killed, OverTime, Stop
 from rlm_tui.engine.gate import LimitHit, Observation, Request, Verdict
 from rlm_tui.engine.hands import Hands, over
+from rlm_tui.engine.inforce import InForce
 from rlm_tui.engine.limits import NodeLimits
 from rlm_tui.engine.rebuild import UNREADY
+from rlm_tui.engine.resampling import Resampling
 from rlm_tui.engine.sampling import RequestFailed
 from rlm_tui.engine.shared import Shared
 from rlm_tui.engine.values import NodeSpec, Turn, context_info
@@ -62,6 +64,8 @@ class Node:
     clock: WorkClock = field(init=False)
     limits: NodeLimits = field(init=False)
     hands: Hands = field(init=False)
+    in_force: InForce = field(init=False)
+    samples: Resampling = field(init=False)
     last_answer: Proposal | None = None
     """``answer["content"]`` as the last block left it."""
     sent: tuple[ChatMessage, ...] = ()
@@ -77,6 +81,8 @@ class Node:
         self.limits = NodeLimits(self.shared.child_options if self.parent else self.shared.options)
         self.blocks = Blocks(self.shared, self.spec, self.clock, self.child)
         self.hands = Hands(self.shared, self.spec, self.blocks)
+        self.in_force = InForce(self.shared, self.spec, self.clock, self.limits, dict(self.time_limits))
+        self.samples = Resampling(self.shared, self.spec.id)
         self._in_time.set()
 
     # Its life -----------------------------------------------------------------------------------------------------
@@ -97,7 +103,8 @@ class Node:
             self.on_start(self)
         self._recall_force()
         # The watchers first: a node that has no time left asks nobody.
-        watchers = [asyncio.create_task(self._watch(name, s)) for name, s in self.time_limits.items()]
+        self.in_force.begin(self._watch)
+        self.in_force.read()
         self._body = asyncio.create_task(self._loop(), name=id)
         try:
             return await self._end(await self._await_body())
@@ -107,8 +114,7 @@ class Node:
                 await self._end(Ending("killed"))
             raise
         finally:
-            for task in watchers:
-                task.cancel()
+            self.in_force.end()
             await self.blocks.close()
             shared.clocks.pop(id, None)
             shared.hold_repl.pop(id, None)
@@ -168,20 +174,21 @@ class Node:
             if name == "final":
                 self._stop = Forced(value.get("text"), value.get("var"))
 
-    async def _watch(self, name: str, seconds: float) -> None:
-        limit = seconds
+    async def _watch(self, name: str) -> None:
+        times = self.in_force.times
         while True:
-            await self.clock.reach(limit)
-            hit = LimitHit(name, self.clock.elapsed, limit, "node")
+            await self.clock.reach(lambda: times[name])
+            hit = LimitHit(name, self.clock.elapsed, times[name], "node")
             self._in_time.clear()
             hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
             if hit.raised is None:
                 return self.stop(OverTime(hit))
-            limit = hit.raised
+            times[name] = hit.raised
             self._in_time.set()
 
     async def _end(self, ending: Ending) -> NodeEnd:
         await self.hands.settle()
+        await self.samples.stop()
         self.blocks.flush()
         shared, id = self.shared, self.spec.id
         proposal, folded = ending.proposal, shared.run.nodes.get(id)
@@ -235,6 +242,10 @@ class Node:
     async def page(self, name: str, start: int, count: int) -> Page:
         """A part of a variable; see `Hands.page`."""
         return await self.hands.page(name, start, count)
+
+    async def resample(self, id: str, count: int, model: str | None, params: Mapping[str, Any] | None) -> str | None:
+        """Ask for more replies to a request whose reply is held; see `Resampling.ask`."""
+        return await self.samples.ask(id, count, model, params)
 
     # Its loop -----------------------------------------------------------------------------------------------------
 
@@ -293,20 +304,22 @@ class Node:
                 self.messages += (_assistant(reply.text),)
                 return Ending("final", verdict.proposal)
             turn = replace(turn, message=verdict.message)
-        self.limits.turned(any(run.status in ("error", "timeout", "died") for run in runs))
+        self.limits.turned(any(run.status in ("error", "timeout", "died") for run in runs if not run.inserted))
         await self._observe(id, reply, turn)
         return await windup.wind_up(self, hit) if hit is not None else None
 
     async def _sample(self, id: str) -> Reply:
         shared, node = self.shared, self.spec.id
-        request = Request(self.messages, self.spec.model, self.spec.params)
+        request = Request(self.messages, self.in_force.model, self.in_force.params)
         request = await shared.seam.pass_("llm", id, request, node, remembered=self._remembers(id))
         end = await shared.asking.ask(id, node, request, self.sent)
         # An edited message stays edited: what was sent is the history from here on.
         self.messages = self.sent = request.messages
         reply = Reply(shared.text(end.reply), end.finish_reason, end.usage, shared.text(end.reasoning))
         consumed = shared.effects.started("exec", address.block(id, 1)) > 0 or self._observed(id)
-        return await shared.seam.pass_("reply", id, reply, node, remembered=consumed)
+        reply = await shared.seam.pass_("reply", id, reply, node, remembered=consumed)
+        await self.samples.stop()
+        return reply
 
     def _variables(self) -> frozenset[str]:
         folded = self.shared.run.nodes.get(self.spec.id)

@@ -26,7 +26,7 @@ from rlm_tui.engine.shared import Shared
 from rlm_tui.engine.slots import Slots
 from rlm_tui.engine.values import Context, NodeSpec, context_info
 from rlm_tui.journal import address
-from rlm_tui.journal.events import NodeEnd, RunEnd, RunStart
+from rlm_tui.journal.events import CallEnd, NodeEnd, RunEnd, RunStart
 from rlm_tui.journal.redact import redact
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
@@ -204,6 +204,32 @@ class EngineRun:
             return False
         at.stop(reason)
         return True
+
+    def supply(self, call: str, text: str) -> str | None:
+        """Answer a sub-call that no child works on: its request is cancelled, and its block gets the text.
+
+        Args:
+            call: Its address.
+            text: The answer.
+
+        Returns:
+            A refusal in words, when it has come back.
+        """
+        return self._decide(CallEnd(id=call, status="supplied", value=text, by="human"))
+
+    def kill_call(self, call: str) -> str | None:
+        """End a sub-call that no child works on, without an answer; a refusal when it has come back."""
+        return self._decide(CallEnd(id=call, status="killed", by="human"))
+
+    def _decide(self, end: CallEnd) -> str | None:
+        now = self.shared.under_way.get(end.id)
+        return None if now is not None and now.decide(end) else "This call has come back."
+
+    def changed(self, node: str) -> None:
+        """What holds for a node was changed by an ``edit`` at its address: it is read again."""
+        at = self.nodes.get(node)
+        if at is not None:
+            at.in_force.read()
 
     def kill(self) -> None:
         """End the run: every node gets its end, lowest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rlm_tui.engine.gate import Code, Failure, LimitHit
@@ -31,7 +32,7 @@ async def run_all(node: Node, id: str, parsed: ParsedReply) -> tuple[list[BlockR
         block_id = address.block(id, j)
         if (hit := await _step_hit(node, block_id)) is not None:
             return runs, [f"The limit on executed blocks was reached: block {j} and any after it did not run."], hit
-        runs.append(await _run(node, block_id, block))
+        runs += await _run(node, block_id, block, tuple(later.code for later in parsed.blocks[j:]))
         node.limits.steps += runs[-1].status != "skipped"
     return runs, [], None
 
@@ -46,27 +47,48 @@ async def _step_hit(node: Node, id: str) -> LimitHit | None:
     return None
 
 
-async def _run(node: Node, id: str, block: CodeBlock) -> BlockRun:
+async def _run(node: Node, id: str, block: CodeBlock, after: tuple[str, ...]) -> list[BlockRun]:
+    """A block, and before it what a person put in."""
+    remembered = node.shared.effects.remembered("exec", id, ExecEnd)
+    code = Code(block.code, after=after)
+    code = await node.shared.seam.pass_("block", id, code, node.spec.id, remembered=remembered is not None)
+    runs = [
+        await _one(node, ExecStart(id=address.inserted(id, k), code=put.code, origin="human", by="human"), put.say)
+        for k, put in enumerate(code.before, 1)
+    ]
+    start = ExecStart(id=id, code=code.code, span=(block.span.start, block.span.end), reasons=block.reasons)
+    return [*runs, await _one(node, start, code.say_skipped, skip=code.skip)]
+
+
+async def _one(node: Node, start: ExecStart, say: bool, *, skip: bool = False) -> BlockRun:
+    """Run one piece of code, or remember what came of it.
+
+    Args:
+        node: Whose it is.
+        start: The intent.
+        say: Whether the model is shown it, where that is for a person to say: skipped, or put in by one.
+        skip: Whether it is not to run.
+    """
     shared = node.shared
-    remembered = shared.effects.remembered("exec", id, ExecEnd)
-    code = Code(block.code)
-    code = await shared.seam.pass_("block", id, code, node.spec.id, remembered=remembered is not None)
-    if remembered is not None:
-        end = remembered
+    end = shared.effects.remembered("exec", start.id, ExecEnd)
+    code = shared.text(start.code)
+    if end is not None:
         node.blocks.recall(end)
     else:
-        code, end = await _live(node, id, block, code)
+        code, end = await _live(node, start, code, skip)
     if end.answer is not None or end.status in ("ok", "error"):
         # What was skipped, or is gone with its process, left the answer as it was.
         node.last_answer = _whole(node, end.answer)
-    return block_run(shared.text, id, code.code, end, shown=end.status != "skipped" or code.say_skipped)
+    inserted = start.origin == "human"
+    shown = say if inserted or end.status == "skipped" else True
+    return replace(block_run(shared.text, start.id, code, end, shown=shown), inserted=inserted)
 
 
-async def _live(node: Node, id: str, block: CodeBlock, code: Code) -> tuple[Code, ExecEnd]:
+async def _live(node: Node, start: ExecStart, code: str, skip: bool) -> tuple[str, ExecEnd]:
     """Run a block, once more for each time that a person wants what failed tried again."""
-    shared, attempt = node.shared, 1
+    shared, id, attempt = node.shared, start.id, 1
     while True:
-        end = await _execute(node, id, block, code)
+        end = await _execute(node, start.model_copy(update={"code": code}), skip)
         error = _to_decide(shared.text(end.error), end)
         if error is None:
             return code, end
@@ -79,7 +101,7 @@ async def _live(node: Node, id: str, block: CodeBlock, code: Code) -> tuple[Code
         if error.kind == "aborted":
             await node.blocks.discard()
         attempt += 1
-        code = shared.seam.edited(id, code)
+        code = shared.seam.edited(id, Code(code)).code
 
 
 def _to_decide(text: str, end: ExecEnd) -> ErrorInfo | None:
@@ -93,13 +115,12 @@ def _to_decide(text: str, end: ExecEnd) -> ErrorInfo | None:
             return None
 
 
-async def _execute(node: Node, id: str, block: CodeBlock, code: Code) -> ExecEnd:
-    if not code.skip:
-        await node.blocks.prepare(id)
+async def _execute(node: Node, start: ExecStart, skip: bool) -> ExecEnd:
+    if not skip:
+        await node.blocks.prepare(start.id)
     if node.stopping:
         raise asyncio.CancelledError
-    start = ExecStart(id=id, code=code.code, span=(block.span.start, block.span.end), reasons=block.reasons)
-    end = await node.shared.effects.do(start, _skipped if code.skip else node.blocks.execute)
+    end = await node.shared.effects.do(start, _skipped if skip else node.blocks.execute)
     if node.stopping:
         # It was aborted to stop this node: nothing that would follow from it may begin.
         raise asyncio.CancelledError

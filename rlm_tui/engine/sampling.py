@@ -84,7 +84,14 @@ class Asking:
     streams: bool = True
 
     async def ask(
-        self, id: str, node: str, request: Request, before: tuple[ChatMessage, ...] = (), *, leaf: bool = False
+        self,
+        id: str,
+        node: str,
+        request: Request,
+        before: tuple[ChatMessage, ...] = (),
+        *,
+        leaf: bool = False,
+        once_more: bool = False,
     ) -> LlmEnd:
         """Send a request, or remember its outcome.
 
@@ -94,15 +101,31 @@ class Asking:
             request: What is sent; edits made at the ``error`` gate change it for the next attempt.
             before: The messages of the node's request before this one.
             leaf: Whether this is a plain sub-LM request.
+            once_more: Whether it is sent though its outcome is known: a person wants another.
 
         Raises:
             RequestFailed: When it failed and the failure was let apply.
         """
         one = _One(self, id, node, request, before, leaf)
-        end = await self.effects.once(one.start(), one.live, LlmEnd, one.again)
+        if once_more:
+            end = await self.effects.do(one.start(), one.live, one.again)
+        else:
+            end = await self.effects.once(one.start(), one.live, LlmEnd, one.again)
         if end.status in ("ok", "partial"):
             return end
         raise RequestFailed(end.error or ErrorInfo(kind="unknown", message="the request failed"), one.original)
+
+    async def sample(self, id: str, node: str, request: Request, attempt: int) -> LlmEnd:
+        """Ask for a further reply; one that fails for good is an end like any other, and holds nothing.
+
+        Args:
+            id: Its own address.
+            node: The node it is for.
+            request: What was sent before.
+            attempt: The number of its first attempt, as a model is told it.
+        """
+        one = _One(self, id, node, request, request.messages, leaf=False, first=attempt)
+        return await self.effects.once(one.start(), one.live, LlmEnd, one.wait_and_go_on)
 
 
 @dataclass(slots=True)
@@ -115,6 +138,8 @@ class _One:
     request: Request
     before: tuple[ChatMessage, ...]
     leaf: bool
+    first: int = 1
+    """The number of its first attempt."""
     original: BaseException | None = None
     supplied: str | None = None
 
@@ -123,7 +148,7 @@ class _One:
         base = carried_over(self.before, self.request.messages)
         return LlmStart(
             id=self.id,
-            attempt=self.asking.effects.started("llm", self.id) + 1,
+            attempt=self.asking.effects.started("llm", self.id) + self.first,
             base=base,
             add=tuple(Message(role=m["role"], content=m["content"]) for m in self.request.messages[base:]),
             model=self.request.model,
@@ -157,7 +182,7 @@ class _One:
             self.original = error.original or error
             return end(
                 status="error", reply=error.partial or "".join(heard), error=error.info, usage=error.usage,
-                wait=wait_before_next(error, start.attempt),
+                wait=wait_before_next(error, start.attempt - self.first + 1),
             )  # fmt: skip
         except UnknownModelError as error:
             self.original = error
@@ -214,11 +239,17 @@ class _One:
             raise ModelError("empty", "no reply came back", retry="once", partial="".join(heard))
         return reply
 
+    async def wait_and_go_on(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
+        """The next attempt after its wait, where there is to be one."""
+        if end.wait is None:
+            return None
+        await self.asking.sleep(end.wait)
+        return self.start()
+
     async def again(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
         """The next attempt, after its wait or after the ``error`` gate; None lets the failure apply."""
         if end.wait is not None:
-            await self.asking.sleep(end.wait)
-            return self.start()
+            return await self.wait_and_go_on(start, end)
         error = end.error or ErrorInfo(kind="unknown", message="the request failed")
         failure = await self.asking.seam.pass_("error", self.id, Failure(error, start.attempt), self.node)
         if failure.action == "apply":

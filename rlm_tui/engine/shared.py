@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +19,34 @@ from rlm_tui.engine.sampling import Asking
 from rlm_tui.engine.seam import Seam
 from rlm_tui.engine.slots import Seat, Slots
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Text
+from rlm_tui.journal.events import CallEnd, Text
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.repl.process import Conditions
 
 if TYPE_CHECKING:
     from rlm_tui.repl.birth import Source
+
+
+@dataclass(slots=True, eq=False)
+class UnderWay:
+    """A sub-call that has not come back: queued, held, or asked.
+
+    Attributes:
+        task: What asks for it.
+        decided: How a person ended it; None while nobody did.
+    """
+
+    task: asyncio.Task[CallEnd]
+    decided: CallEnd | None = None
+
+    def decide(self, end: CallEnd) -> bool:
+        """End it as a person wants it; False when that is decided already."""
+        if self.decided is not None or self.task.done():
+            return False
+        self.decided = end
+        self.task.cancel()
+        return True
 
 
 @dataclass(slots=True)
@@ -37,6 +59,7 @@ class Shared:
         hold_repl: By node, how to stop and start the computing clock of its REPL.
         seats: By call, its seat in its block's window.
         holding: By node, the addresses of its values that a gate holds now, oldest first.
+        under_way: By call, those that were asked for and have not come back.
         source: Where REPLs come from; None starts a process for each.
         child_options: Those of child RLMs, when a described backend gives them others.
         opaque: A caller's own backend for sub-calls, if there is one.
@@ -60,6 +83,7 @@ class Shared:
     hold_repl: dict[str, Callable[[bool], None]] = field(default_factory=dict[str, Callable[[bool], None]])
     seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
     holding: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    under_way: dict[str, UnderWay] = field(default_factory=dict[str, "UnderWay"])
     source: Source | None = None
     given: Any = None
     """The value that the source has as ``context``."""

@@ -15,7 +15,7 @@ from rlm_tui.engine.limits import TIMES, Batch, Fn
 from rlm_tui.engine.opaque import OpaqueCall
 from rlm_tui.engine.prompts import child_task
 from rlm_tui.engine.sampling import RequestFailed
-from rlm_tui.engine.shared import Shared
+from rlm_tui.engine.shared import Shared, UnderWay
 from rlm_tui.engine.slots import Seat, Window
 from rlm_tui.engine.values import NodeSpec
 from rlm_tui.journal import address
@@ -164,9 +164,26 @@ class BlockCalls:
         if (end := self._remembered(item)) is not None:
             self._leave_batch(item)
             return end
-        if self.recorded:
-            return await self._unrecorded(item)
-        return await self._in_turn(item, None)
+        work = self._unrecorded(item) if self.recorded else self._in_turn(item, None)
+        return await self._until_decided(item, asyncio.create_task(work))
+
+    async def _until_decided(self, item: Item, task: asyncio.Task[CallEnd]) -> CallEnd:
+        """Wait for a call to come back, or for a person to end it before."""
+        shared, began = self.shared, time.monotonic()
+        # A call asked for again, in a block that runs again, comes after the one before is over.
+        mine = shared.under_way[item.id] = UnderWay(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            above = me is not None and me.cancelling() > 0
+            if mine.decided is None or above or shared.leaving or shared.journal.closed:
+                raise
+            self._leave_batch(item)
+            return self._finish(mine.decided, began)
+        finally:
+            if shared.under_way.get(item.id) is mine:
+                del shared.under_way[item.id]
 
     async def _unrecorded(self, item: Item) -> CallEnd:
         """A call that a rebuild met and the first run did not: not made, unless a person lets it go or answers it."""
@@ -205,12 +222,18 @@ class BlockCalls:
         try:
             end = await self._allowed(item) or await self._asked_for(item, ask)
         except asyncio.CancelledError:
-            if not (shared.leaving or shared.journal.closed):
+            mine = shared.under_way.get(item.id)
+            decided = mine is not None and mine.decided is not None
+            if not (decided or shared.leaving or shared.journal.closed):
                 self._finish(CallEnd(id=item.id, status="killed"), began)
             raise
-        end = self._finish(end, began)
-        answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)
-        return self._returned(end, answer)
+        while True:
+            end = self._finish(end, began)
+            answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)
+            if not answer.retry:
+                return self._returned(end, answer)
+            began = time.monotonic()
+            end = await self._leaf(item, shared.seam.edited(item.id, self._ask(item)), once_more=True)
 
     def _finish(self, end: CallEnd, began: float) -> CallEnd:
         limit = self.shared.options.result_truncation_limit
@@ -264,10 +287,10 @@ class BlockCalls:
             return await self._opaque(item, item.opaque, ask)
         return await (self._child(item, ask) if item.ran_as == "rlm" else self._leaf(item, ask))
 
-    async def _leaf(self, item: Item, ask: Ask) -> CallEnd:
+    async def _leaf(self, item: Item, ask: Ask, *, once_more: bool = False) -> CallEnd:
         request = Request(({"role": "user", "content": ask.prompt},), ask.model, self.spec.params)
         try:
-            end = await self.shared.asking.ask(item.id, self.spec.id, request, leaf=True)
+            end = await self.shared.asking.ask(item.id, self.spec.id, request, leaf=True, once_more=once_more)
         except RequestFailed as failed:
             return CallEnd(id=item.id, status="error", error=failed.error)
         return CallEnd(id=item.id, status="ok", value=self.shared.text(end.reply), usage=end.usage)

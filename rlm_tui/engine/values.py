@@ -108,6 +108,7 @@ class BlockRun:
         finals: Everything it proposed, refused ones included: calls, then printed forms, then the ``answer`` dict.
         notes: Lines for the model about what the engine refused, dropped, cut or repaired; without ``NOTE:``.
         shown: Whether the observation has it; a block that a person skipped is shown only if asked for.
+        inserted: Whether a person put it in: what goes wrong in it is not the model's failure.
     """
 
     id: str
@@ -118,6 +119,7 @@ class BlockRun:
     finals: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = ()
     shown: bool = True
+    inserted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ async def _default(node: Node, hit: LimitHit) -> Ending:
     if not remembered and (spent := await node.spent()) is not None:
         return Ending("limit", limit=spent.name)
     messages = (*node.messages, shared.dialect.last_request(spec))
-    request = Request(messages, spec.model, spec.params)
+    request = Request(messages, node.in_force.model, node.in_force.params)
     request = await shared.seam.pass_("llm", id, request, spec.id, remembered=remembered)
     try:
         end = await shared.asking.ask(id, spec.id, request, node.sent)

@@ -200,11 +200,14 @@ def test_a_child_held_at_its_call_is_answered_and_never_begins() -> None:
         bottom_up(run)
 
 
-def test_a_plain_call_on_its_way_has_no_loop_to_end() -> None:
+def test_a_plain_call_on_its_way_is_cancelled_and_answered() -> None:
     never = Event()
     with small({QUESTION: [code('FINAL(llm_query("a leaf"))')], "a leaf": [never]}) as run:
         call = run.until(lambda fold: next((c for c in fold.calls.values() if c.state == "sampling"), None))
-        assert refused(run.session.force_final(call.id, text="x")).startswith("A plain call has no loop to end.")
+        done(run.session.force_final(call.id, text="mine"))
+        assert answer(run) == "mine"
+        assert [(a.status, a.reply) for a in run.run.calls[call.id].attempts] == [("cancelled", "")]
+        assert (run.run.calls[call.id].state, run.run.calls[call.id].mark) == ("supplied", "edited")
     never.set()
 
 

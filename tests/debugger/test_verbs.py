@@ -183,7 +183,7 @@ def test_a_pause_of_a_leaf_on_its_way_holds_its_answer() -> None:
 
 ILLEGAL = {
     ("into", "root/i1"): "There is nothing inside here; a block and a sub-call can be stepped into.",
-    ("skip", "root/i1"): "At a model request, skip can't be changed; messages or model or params can.",
+    ("skip", "root/i1"): "At a model request, skip can't be changed; messages or model or params or say can.",
     ("retry", "root/i1"): "Only an error can be tried again.",
     ("revert", "root/i1"): "Nothing was changed here.",
     ("pause", "root"): "It is held already.",
