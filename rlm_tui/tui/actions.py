@@ -177,13 +177,20 @@ ACTIONS: tuple[Action, ...] = (
            "look", legal.open_value),
     Action("follow", ("F",), "follow", "Keep the newest thing of this node selected, or stop doing so.",
            "look", legal.always, names=naming.follow),
+    Action("find", ("slash",), "find",
+           "Find words in the whole run, or since when a variable has a value; esc ends it.", "look", legal.begun),
+    Action("next_hit", ("full_stop",), "next hit", "Go to the next thing that was found.", "look", legal.finding),
+    Action("previous_hit", ("comma",), "previous hit", "Go to the thing found before.", "look", legal.finding),
+    Action("hits", ("L",), "list hits", "Everything that was found, in a list.", "look", legal.finding),
+    Action("filter", ("f",), "filter", "Show only the rows of the tree that fit, and the way to them; esc shows all.",
+           "look", legal.begun),
     Action("zoom", ("z",), "zoom", "One pane on the whole screen, and back.", "look", legal.always),
     Action("copy", ("y",), "copy", "Copy the whole text of what is selected.", "look", legal.copy, names=naming.copy),
     Action("commands", ("colon", "ctrl+p"), "commands", "Everything that can be done now, by name.",
            "app", legal.always),
     Action("help", ("question_mark", "f1"), "help", "What the keys do.", "app", legal.always),
-    Action("back", ("q", "escape"), "back", "Out of the zoom; in a narrow window, to the pane before.",
-           "app", legal.always),
+    Action("back", ("q", "escape"), "back",
+           "End finding or filtering; out of the zoom; in a narrow window, to the pane before.", "app", legal.always),
     Action("interrupt", ("ctrl+c",), "copy or pause", "Copy what is marked; else pause; else offer to quit.",
            "app", legal.always),
     Action("quit", ("Q", "ctrl+q"), "quit", "Leave, or end the run.", "app", legal.always),
@@ -201,8 +208,8 @@ BAR_AT_LINE = ("release", "step", "evaluate", "pause", "force_final", "release_a
 
 FOOTER_RUNNING = ("pause", "step", "next", "force_final", "kill")
 FOOTER = (
-    "open_value", "pane", "next_held", "evaluate", "scope", "follow", "break_here", "stops", "zoom", "copy", "parent",
-    "child", "iteration_back",
+    "open_value", "pane", "next_held", "evaluate", "scope", "follow", "find", "break_here", "stops", "zoom", "copy",
+    "parent", "child", "iteration_back",
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""

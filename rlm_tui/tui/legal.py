@@ -288,6 +288,16 @@ def forward(view: View, session: SessionLike) -> str | None:
     return "There is no iteration after this." if view.iteration_forward() is None else None
 
 
+def begun(view: View, session: SessionLike) -> str | None:
+    """Once there is something to find."""
+    return None if view.run.root is not None else "Nothing has begun yet."
+
+
+def finding(view: View, session: SessionLike) -> str | None:
+    """While something is looked for."""
+    return None if view.found is not None else "Nothing is looked for. / finds."
+
+
 def evaluate(view: View, session: SessionLike) -> str | None:
     """While a node is held and no code of it runs."""
     if why := at_hold(view, session):

@@ -17,11 +17,13 @@ from rlm_tui.tui.copied import copied
 from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.looks import Look
 from rlm_tui.tui.rows import evaluated
+from rlm_tui.tui.screens.finding import FindingScreen
 from rlm_tui.tui.screens.opening import OpeningScreen
 from rlm_tui.tui.text import clean, count
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.calls import CallTree
 from rlm_tui.tui.widgets.decision import SAID, DecisionBar
+from rlm_tui.tui.widgets.find import FindLine
 from rlm_tui.tui.widgets.footer import Footer
 from rlm_tui.tui.widgets.header import Header
 from rlm_tui.tui.widgets.inspector import Inspector
@@ -45,7 +47,7 @@ def _bindings() -> list[BindingType]:
     ]
 
 
-class MainScreen(OpeningScreen):
+class MainScreen(OpeningScreen, FindingScreen):
     """One run.
 
     Args:
@@ -81,6 +83,7 @@ class MainScreen(OpeningScreen):
                 yield Inspector(self.view)
             yield DecisionBar(self.view, self.session)
         yield Prompt(self.view)
+        yield FindLine(self.view, self.finder)
         yield Footer(self.view, self.session)
         yield Lines(id="tiny")
 
@@ -90,7 +93,7 @@ class MainScreen(OpeningScreen):
         """Repaint what changed since the last time."""
         if not self.is_mounted:
             return
-        for widget in (Header, Notice, CallTree, Trajectory, Inspector, DecisionBar, Prompt, Footer):
+        for widget in (Header, Notice, CallTree, Trajectory, Inspector, DecisionBar, Prompt, FindLine, Footer):
             self.query_one(widget).sync()
         for title in self.query(PaneTitle):
             title.sync()
@@ -150,7 +153,7 @@ class MainScreen(OpeningScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of ours is taken: not while a line is typed, but for the way out."""
-        if action == "act" and self.query_one(Prompt).typing:
+        if action == "act" and (self.query_one(Prompt).typing or self.query_one(FindLine).typing):
             return parameters[0] in ("quit", "interrupt")
         return True
 
@@ -241,8 +244,8 @@ class MainScreen(OpeningScreen):
         self.notify(f"Copied {count(len(text), 'character')}.", timeout=SAID, markup=False)
 
     def do_back(self) -> None:
-        """Hide the notice; out of the zoom; in a narrow window, to the pane before."""
-        if self.query_one(Notice).hide():
+        """Hide the notice; end finding; show all rows; out of the zoom; in a narrow window, to the pane before."""
+        if self.query_one(Notice).hide() or self.query_one(FindLine).back():
             return
         if self.zoomed:
             self.do_zoom()
