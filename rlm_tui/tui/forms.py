@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rlm_tui.journal.tree import Held
+from rlm_tui.tui.text import clean
 
 ROLES = ("system", "user", "assistant")
 Language = Literal["python", "markdown", ""]
@@ -129,3 +132,27 @@ def _number(text: str) -> float:
         return float(text.strip().replace(",", ""))
     except ValueError:
         raise Unreadable("A limit is a number.") from None
+
+
+def problem(form: Form, text: str) -> str:
+    """What is wrong with a text, in one line; empty when nothing is.
+
+    Args:
+        form: What it is to become.
+        text: The text.
+    """
+    if form.language != "python":
+        try:
+            form.value(text)
+        except Unreadable as error:
+            return str(error)
+        return ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except SyntaxError as error:
+        return f"line {error.lineno or 1}: {clean(str(error.msg))}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"Python cannot read this: {clean(str(error)) or type(error).__name__}"
+    return ""

@@ -50,6 +50,7 @@ QUERY = f"""
 _TOKENS = {
     "comment": "ink-3", "string": "code-string", "plain": "ink", "operator": "ink-2", "keyword": "code-keyword",
     "builtin": "code-keyword", "number": "code-number", "rlm": "live",
+    "heading": "code-keyword",
 }  # fmt: skip
 
 

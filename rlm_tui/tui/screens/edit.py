@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import TextArea
 
 from rlm_tui.journal.tree import Held
-from rlm_tui.tui import words
+from rlm_tui.tui import elsewhere, words
 from rlm_tui.tui.bridge import Answer, Bridge
-from rlm_tui.tui.forms import Form, Unreadable
+from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
+from rlm_tui.tui.forms import Form, Unreadable, problem
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.screens.colours import QUERY, editor_theme
 from rlm_tui.tui.text import clean, cut, width
-from rlm_tui.tui.typed import Typed, visible
+from rlm_tui.tui.typed import Typed
 from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.editor import Editor
 from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
-
-Drafts = dict[tuple[str, str], str]
-"""What was typed and not applied, by address and field."""
 
 CHECK_AFTER = 0.15
 """Seconds without a key before the syntax is looked at."""
@@ -42,12 +36,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-class Editor(TextArea):
-    """A text area that shows what it must not obey."""
-
-    def get_line(self, line_index: int) -> Text:
-        """A line as it may be shown."""
-        return Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
+_BEFORE = "This is what you had typed before. ctrl+t throws it away."
 
 
 class EditScreen(Screen[bool]):
@@ -60,17 +49,26 @@ class EditScreen(Screen[bool]):
         held: What is held.
         form: Its value as a text.
         drafts: What was typed before and not applied.
+        said: What to say of the draft that is there, when it is not from before.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "apply", priority=True, show=False),
         Binding("ctrl+r", "apply_and_release", priority=True, show=False),
         Binding("ctrl+t", "discard", priority=True, show=False),
+        Binding("ctrl+o", "elsewhere", priority=True, show=False),
         Binding("escape", "leave", priority=True, show=False),
     ]
 
     def __init__(
-        self, view: View, session: SessionLike, bridge: Bridge, held: Held, form: Form, drafts: Drafts
+        self,
+        view: View,
+        session: SessionLike,
+        bridge: Bridge,
+        held: Held,
+        form: Form,
+        drafts: Drafts,
+        said: str = "",
     ) -> None:
         super().__init__(id="edit")
         self._view = view
@@ -81,11 +79,12 @@ class EditScreen(Screen[bool]):
         self._drafts = drafts
         self._typed = Typed(form.text)
         self._draft = drafts.get(self._key)
-        self._said = "This is what you had typed before. ctrl+t throws it away." if self._draft is not None else ""
+        self._said = said or (_BEFORE if self._draft is not None else "")
         self._problem = ""
         self._leaving = False
         self._waiting = False
         self._check: Timer | None = None
+        self._save: Timer | None = None
 
     @property
     def _key(self) -> tuple[str, str]:
@@ -107,26 +106,19 @@ class EditScreen(Screen[bool]):
         yield Lines(id="edit-title")
         editor = Editor(
             self._typed.encode(self._draft) if self._draft is not None else self._typed.shown,
-            soft_wrap=not code,
+            written=self._form.language,
+            rule=self._form.rule,
             show_line_numbers=code,
             tab_behavior="indent",
             id="editor",
-            compact=True,
         )
-        editor.cursor_blink = False
         yield editor
         yield Lines(id="edit-problem")
         yield Lines(id="edit-keys")
 
     def on_mount(self) -> None:
-        """Colour it, and type into it."""
+        """Type into it."""
         editor = self.query_one(Editor)
-        theme = editor_theme(self.app)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        editor.register_theme(theme)
-        editor.theme = theme.name
-        if self._form.language == "python":
-            editor.update_highlight_query("python", QUERY)
-            editor.language = "python"
         if self._form.rule and self._draft is None:
             # The last message is what this request is about.
             heads = [n for n, line in enumerate(editor.text.split("\n")) if line.startswith(f"{self._form.rule} ")]
@@ -139,16 +131,26 @@ class EditScreen(Screen[bool]):
         """Lay out for the new width."""
         self.call_after_refresh(self._paint)
 
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Remember what was typed; look at it when the fingers rest."""
+    def on_unmount(self) -> None:
+        """However this ends, what was typed is kept."""
+        self._drafts.save()
+
+    def on_text_area_changed(self, event: Editor.Changed) -> None:
+        """Remember what was typed; look at it, and keep it, when the fingers rest."""
         if self.dirty:
-            self._drafts[self._key] = self.text
-        else:
-            self._drafts.pop(self._key, None)
+            self._drafts.put(self._key, self.text)
+        elif self._key in self._drafts:
+            self._drafts.drop(self._key)
         self._leaving = False
-        if self._check is not None:
-            self._check.stop()
+        for timer in (self._check, self._save):
+            if timer is not None:
+                timer.stop()
         self._check = self.set_timer(CHECK_AFTER, self._look)
+        self._save = self.set_timer(SAVE_AFTER, self._keep)
+
+    def _keep(self) -> None:
+        if why := self._drafts.save():
+            self._say(why)
 
     def _look(self) -> None:
         self._problem = problem(self._form, self.text)
@@ -193,6 +195,7 @@ class EditScreen(Screen[bool]):
             ("ctrl+s", "apply", "apply"),
             ("ctrl+r", f"apply and {run}", "apply_and_release"),
             *([("ctrl+t", "throw away", "discard")] if self.dirty else []),
+            ("ctrl+o", "$EDITOR", "elsewhere"),
             ("esc", "back", "leave"),
         ]
 
@@ -218,6 +221,17 @@ class EditScreen(Screen[bool]):
         """Back to the text that is held; the editor's undo brings back what was typed."""
         editor = self.query_one(Editor)
         editor.replace(self._typed.shown, (0, 0), editor.document.end)
+        self._say("")
+
+    def action_elsewhere(self) -> None:
+        """Go on with the text in the editor that the environment names; what comes back stands here."""
+        found = elsewhere.edit(self.app, self.text, self._form.language)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        if isinstance(found, str):
+            self._say(found)
+            return
+        editor = self.query_one(Editor)
+        if found.text != self.text:
+            editor.replace(self._typed.encode(found.text), (0, 0), editor.document.end)
         self._say("")
 
     def action_apply(self) -> None:
@@ -249,7 +263,7 @@ class EditScreen(Screen[bool]):
             if self.is_mounted:
                 self._say(f"Not applied: {clean(answer)}")
             return
-        self._drafts.pop(self._key, None)
+        self._drafts.drop(self._key)
         self._done(release)
 
     def _done(self, release: bool) -> None:
@@ -263,27 +277,3 @@ class EditScreen(Screen[bool]):
     def _released(self, answer: Answer) -> None:
         if answer is not None:
             self.notify(clean(answer), markup=False)
-
-
-def problem(form: Form, text: str) -> str:
-    """What is wrong with a text, in one line; empty when nothing is.
-
-    Args:
-        form: What it is to become.
-        text: The text.
-    """
-    if form.language != "python":
-        try:
-            form.value(text)
-        except Unreadable as error:
-            return str(error)
-        return ""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except SyntaxError as error:
-        return f"line {error.lineno or 1}: {clean(str(error.msg))}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f"Python cannot read this: {clean(str(error)) or type(error).__name__}"
-    return ""

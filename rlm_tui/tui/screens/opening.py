@@ -2,83 +2,29 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from textual.app import App
-
-from rlm_tui.tui import actions, forms, words
+from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
-from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.legal import node_of, subject
-from rlm_tui.tui.screens.panes import PanesScreen
-from rlm_tui.tui.view import View
+from rlm_tui.tui.screens.hands import HandsScreen
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import Scope, SessionLike
-    from rlm_tui.tui.screens.edit import Drafts
+    from rlm_tui.debugger.likeness import Scope
     from rlm_tui.tui.screens.final import Forced
 
 NEXT_SCOPE: dict[Scope, Scope] = {"node": "subtree", "subtree": "run", "run": "node"}
 
 
-class OpeningScreen(PanesScreen):
-    """The panes of one run, and what is opened over them.
-
-    Args:
-        view: What is selected; shared with every widget.
-        session: The run.
-        bridge: Brings the answers of verbs.
-
-    Attributes:
-        drafts: What was typed in editors and not applied.
-    """
-
-    def __init__(self, view: View, session: SessionLike, bridge: Bridge, *, id: str | None = None) -> None:
-        super().__init__(view, id=id)
-        self.session = session
-        self.drafts: Drafts = {}
-        self._bridge = bridge
-
-    @property
-    def host(self) -> App[Any]:
-        """The app."""
-        # Textual gives it without saying what it returns.
-        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-    def say(self, said: str) -> None:
-        """Tell the person something short."""
-        raise NotImplementedError
+class OpeningScreen(HandsScreen):
+    """The panes of one run, and what is opened over them."""
 
     def do(self, action: Action) -> None:
         """Do an action, or say why not."""
         raise NotImplementedError
 
-    def ask(self, future: Future[Answer]) -> None:
-        """Wait for a verb without waiting; a refusal is said when it comes."""
-        self._bridge.ask(future, self._answered)
-
-    def _answered(self, answer: Answer) -> None:
-        if answer is not None:
-            self.say(answer)
-
     # What is held ----------------------------------------------------------------------------------------------------
-
-    def do_edit(self) -> None:
-        """Open the editor on the held value."""
-        from rlm_tui.tui.screens.edit import EditScreen
-
-        held = self.view.held_here()
-        form = forms.form(held, words.current(self.view, held)) if held is not None else None
-        if held is None or form is None:
-            self.say("There is nothing to edit here.")
-            return
-        editor = EditScreen(self.view, self.session, self._bridge, held, form, self.drafts)
-        self.host.push_screen(editor, self._edited)
-
-    def _edited(self, applied: bool | None) -> None:
-        self.sync()
 
     def do_again(self) -> None:
         """Try what failed once more."""

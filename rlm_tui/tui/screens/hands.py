@@ -1,0 +1,124 @@
+"""Changing what is held, by keys of the main screen: the editor here, the person's own, and forms."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from rlm_tui.journal.tree import Held
+from rlm_tui.tui import forms, words
+from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.drafts import Drafts
+from rlm_tui.tui.forms import Form, Unreadable
+from rlm_tui.tui.screens.panes import PanesScreen
+from rlm_tui.tui.text import clean
+from rlm_tui.tui.view import View
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import SessionLike
+
+
+class HandsScreen(PanesScreen):
+    """The panes of one run, and what a person changes in it.
+
+    Args:
+        view: What is selected; shared with every widget.
+        session: The run.
+        bridge: Brings the answers of verbs.
+
+    Attributes:
+        drafts: What was typed and not applied.
+    """
+
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, *, id: str | None = None) -> None:
+        super().__init__(view, id=id)
+        self.session = session
+        self.drafts = Drafts(None if session.read_only else session.path)
+        self._bridge = bridge
+
+    @property
+    def host(self) -> App[Any]:
+        """The app."""
+        # Textual gives it without saying what it returns.
+        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    def say(self, said: str) -> None:
+        """Tell the person something short."""
+        raise NotImplementedError
+
+    def ask(self, future: Future[Answer]) -> None:
+        """Wait for a verb without waiting; a refusal is said when it comes."""
+        self._bridge.ask(future, self._answered)
+
+    def _answered(self, answer: Answer) -> None:
+        if answer is not None:
+            self.say(answer)
+
+    # The text itself -------------------------------------------------------------------------------------------------
+
+    def _form(self) -> tuple[Held, Form] | None:
+        held = self.view.held_here()
+        form = forms.form(held, words.current(self.view, held)) if held is not None else None
+        if held is None or form is None:
+            self.say("There is nothing to edit here.")
+            return None
+        return held, form
+
+    def do_edit(self) -> None:
+        """Open the editor on the held value."""
+        if (found := self._form()) is not None:
+            self._open(*found)
+
+    def _open(self, held: Held, form: Form, said: str = "") -> None:
+        from rlm_tui.tui.screens.edit import EditScreen
+
+        editor = EditScreen(self.view, self.session, self._bridge, held, form, self.drafts, said)
+        self.host.push_screen(editor, self._edited)
+
+    def _edited(self, applied: bool | None) -> None:
+        self.sync()
+
+    def do_edit_elsewhere(self) -> None:
+        """Open the person's own editor on the held value, and apply what comes back."""
+        from rlm_tui.tui import elsewhere
+
+        if (found := self._form()) is None:
+            return
+        held, form = found
+        key = (held.id, form.field)
+        typed = self.drafts.get(key)
+        before = form.text if typed is None else typed
+        back = elsewhere.edit(self.host, before, form.language)
+        if isinstance(back, str):
+            self.say(back)
+        elif back.text == form.text:
+            self.drafts.drop(key)
+            self.say("Nothing was changed.")
+        else:
+            self.drafts.put(key, back.text)
+            self._take(held, form, back.text, back.said)
+
+    def _take(self, held: Held, form: Form, text: str, said: str) -> None:
+        """Apply what came back; what is not all right is shown in the editor here first."""
+        try:
+            value = form.value(text)
+        except Unreadable as error:
+            self._open(held, form, str(error))
+            return
+        why = forms.problem(form, text)
+        if why or said:
+            self._open(held, form, said or f"{why}. ctrl+s applies it all the same.")
+            return
+        self.drafts.save()
+        future = self.session.edit(held.id, form.field, value, was=form.was)
+        self._bridge.ask(future, partial(self._taken, (held.id, form.field)))
+
+    def _taken(self, key: tuple[str, str], answer: Answer) -> None:
+        if answer is None:
+            self.drafts.drop(key)
+        else:
+            self.say(f"Not applied, kept as a draft: {clean(answer)}")
+        self.sync()
