@@ -88,6 +88,7 @@ _SHOWN = {
     "question_mark": "?", "colon": ":", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "shift+tab": "shift+tab", "less_than_sign": "<", "greater_than_sign": ">",
     "exclamation_mark": "!", "slash": "/", "full_stop": ".", "comma": ",", "shift+f11": "shift+F11", "f23": "shift+F11",
+    "delete": "del",
 }  # fmt: skip
 
 
@@ -213,6 +214,47 @@ FOOTER = (
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key does on a screen of its own.
+
+    Attributes:
+        keys: Textual's names of its keys; the first is the one shown.
+        word: Its label.
+        always: Whether it is taken also while letters type.
+    """
+
+    keys: tuple[str, ...]
+    word: str
+    always: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its first key as people write it."""
+        return shown(self.keys[0])
+
+
+STOPS: dict[str, Key] = {
+    "go": Key(("enter",), "go there"),
+    "release": Key(("a", "c"), "release"),
+    "release_all": Key(("A",), "release all"),
+    "skip": Key(("x",), "skip"),
+    "turn": Key(("space",), "on / off"),
+    "edit": Key(("e",), "edit"),
+    "new": Key(("b", "plus"), "new"),
+    "remove": Key(("delete",), "remove"),
+    "next_held": Key(("h",), "next held"),
+    "section": Key(("tab", "shift+tab"), "section", always=True),
+    "held_section": Key(("1",), "held"),
+    "break_section": Key(("2",), "breakpoints"),
+    "back": Key(("escape",), "back", always=True),
+    "leave": Key(("q", "B"), "back"),
+    "quit": Key(("Q",), "quit"),
+}
+"""The keys of the screen with what is held and the breakpoints: letters as on the main screen, as far as they mean
+the same."""
 
 
 def can(action: Action, view: View, session: SessionLike) -> bool:

@@ -26,6 +26,13 @@ WHY: dict[Why, str] = {
     "start": "held at the start", "resume": "resumed, held",
 }  # fmt: skip
 
+
+def why(held: Held) -> str:
+    """Why something is held, with the breakpoint's text, its error, or the verb that ended early."""
+    reason = one_line(held.reason)
+    return f"{WHY[held.why]}  {reason}" if reason else WHY[held.why]
+
+
 _UNTIL: dict[Point, str] = {
     "llm": "This request has not been sent.",
     "reply": "Nothing of this reply has run.",
@@ -39,7 +46,10 @@ _UNTIL: dict[Point, str] = {
 _WISHES = {
     "step": "step: stops at this node's next pause point",
     "next": "next: stops at this node's next block, or what it prints",
+    "iteration": "iteration: stops at this node's next request",
     "into": "into: stops at the first request of the call",
+    "out": "out: stops when this node has ended",
+    "cursor": "to the cursor: stops when that is next",
     "pause": "stops at the next pause point",
 }
 

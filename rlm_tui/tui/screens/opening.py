@@ -7,18 +7,34 @@ from typing import TYPE_CHECKING
 
 from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
+from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.screens.hands import HandsScreen
+from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import Scope
+    from rlm_tui.debugger.likeness import Scope, SessionLike
     from rlm_tui.tui.screens.final import Forced
 
 NEXT_SCOPE: dict[Scope, Scope] = {"node": "subtree", "subtree": "run", "run": "node"}
 
 
 class OpeningScreen(HandsScreen):
-    """The panes of one run, and what is opened over them."""
+    """The panes of one run, and what is opened over them.
+
+    Args:
+        view: What is selected; shared with every widget.
+        session: The run.
+        bridge: Brings the answers of verbs.
+    """
+
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, *, id: str | None = None) -> None:
+        super().__init__(view, session, bridge, id=id)
+        self._breaks: dict[str, str] = {}
+
+    def do_quit(self) -> None:
+        """Offer to quit."""
+        raise NotImplementedError
 
     def do(self, action: Action) -> None:
         """Do an action, or say why not."""
@@ -82,7 +98,8 @@ class OpeningScreen(HandsScreen):
         """Open the list of what is held, and the breakpoints."""
         from rlm_tui.tui.screens.stops import StopsScreen
 
-        self.host.push_screen(StopsScreen(self.view, self.session, self._bridge), self._go_there)
+        screen = StopsScreen(self.view, self.session, self._bridge, self._breaks, self.do_quit)
+        self.host.push_screen(screen, self._go_there)
 
     def _go_there(self, id: str | None) -> None:
         if id is not None:
