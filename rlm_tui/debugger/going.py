@@ -50,7 +50,12 @@ class Going:
         under_way = gates.wants(owner) if hand is None else None
         if under_way is not None and (wish.kind != "pause" or under_way == "pause"):
             return f"{NAMES[under_way].capitalize()} is under way here already."
-        gates.wishes[owner] = wish
+        if hand is not None and hand.point == "call" and wish.kind == "step":
+            # Over this call, and not to whatever the rest of its batch comes to first.
+            gates.wishes.pop(owner, None)
+            gates.wishes[hand.id] = Wish("step", hand.id, frozenset({"return"}))
+        else:
+            gates.wishes[owner] = wish
         if hand is not None:
             gates.release(hand, wish.kind, scope)
         return None

@@ -39,8 +39,9 @@ class Wish:
 
     Attributes:
         kind: The verb.
-        at: For ``into``, the block it was asked at; for ``cursor``, the address of what it is to stop at.
-        points: For ``cursor``, the points it is to stop at.
+        at: For ``into``, the block it was asked at; for ``cursor``, the address of what it is to stop at; for a
+            ``step`` over a sub-call, that call.
+        points: For ``cursor`` and a step over a sub-call, the points it is to stop at.
         since: When, on the clock of ``time.monotonic``.
     """
 
@@ -62,7 +63,7 @@ class Wish:
                 return point == "final"
             case "out":
                 return point == "return" and id == who
-            case "cursor":
+            case "cursor" | "step" if self.points:
                 return point in self.points and self.at in ("", id)
             case "into" if self.at:
                 return point == "call" and address.parent(id) == self.at
@@ -75,9 +76,14 @@ class Wish:
         """Whether it ends here: it is reached, or the node errs, is about to end, or has ended before that."""
         if self.reached(who, point, id) or (self.kind == "into" and point != "call"):
             return True
-        if point in GOES_WRONG or id == who:
+        if point in GOES_WRONG or (id == who and not self.over_a_call):
             return True
-        return point == "final" and self.kind != "out"
+        return point == "final" and self.kind != "out" and not self.over_a_call
+
+    @property
+    def over_a_call(self) -> bool:
+        """Whether it is a step over one sub-call, whatever that does meanwhile."""
+        return self.kind == "step" and bool(self.points)
 
     def remark(self, who: str, point: Point, id: str) -> str:
         """Why it ended early, in words; empty when it did not."""
