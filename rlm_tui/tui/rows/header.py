@@ -247,9 +247,12 @@ def _filtered(view: View, shown: Filtered, width: int) -> tuple[str, str]:
     g, number = view.glyphs, f"{len(shown.fits):,} of {view.run.subcalls + 1:,}"
     if view.size == "narrow":
         return f"calls filtered {number}", ""
+    room, query = width - 10 - text.width(number), text.flowed(shown.text)
     way = f" {g.sent} esc shows all"
-    room = max(8, width - 9 - text.width("filtered: ") - text.width(way) - text.width(number) - 3)
-    return f"filtered: {text.cut(text.flowed(shown.text), room, g.ellipsis)}{way}", number
+    whole = f"filtered: {query}{way}"
+    if text.width(whole) <= room:
+        return whole, number
+    return text.cut(query, max(8, room - text.width(way)), g.ellipsis) + way, number
 
 
 def _path(view: View, room: int) -> str:

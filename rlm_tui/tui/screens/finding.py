@@ -30,7 +30,9 @@ class FindingScreen(PanesScreen):
         self.query_one(FindLine).open("find")
 
     def do_filter(self) -> None:
-        """Type which rows of the tree to show."""
+        """Type which rows of the tree to show; where there is one pane, it is the tree."""
+        self.pane = "calls"
+        self.fit()
         self.query_one(FindLine).open("filter")
 
     def do_next_hit(self) -> None:
@@ -77,12 +79,12 @@ class FindingScreen(PanesScreen):
     def on_find_line_entered(self, event: FindLine.Entered) -> None:
         """Go to the first hit after what is shown, or list them all."""
         event.stop()
-        self.focus_pane()
         if event.mode == "filter":
-            self.show_pane("calls")
-        elif event.list:
+            self.pane = "calls"
+        self.focus_pane()
+        if event.list:
             self.do_hits()
-        elif self.finder.hits:
+        elif event.mode == "find" and self.finder.hits:
             self._step(1)
         self.sync()
 
