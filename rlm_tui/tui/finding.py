@@ -13,7 +13,6 @@ from rlm_tui.journal import address
 from rlm_tui.journal.query import BadQuery, Query, When, parse
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.search import Hit, Search
-from rlm_tui.journal.tree import Node
 from rlm_tui.journal.when import Change, changes
 from rlm_tui.tui.rows.found import Filtered, Found
 from rlm_tui.tui.view import View
@@ -32,6 +31,7 @@ class Chase:
     Args:
         search: The search; its ``stop`` asks this.
         stop: Set when it is to give up.
+        rows: Whether one hit of each row is enough.
 
     Attributes:
         hits: What was found so far; it only grows.
@@ -39,7 +39,8 @@ class Chase:
         full: Whether there were more than are kept.
     """
 
-    def __init__(self, search: Search, stop: Event) -> None:
+    def __init__(self, search: Search, stop: Event, *, rows: bool = False) -> None:
+        self._rows: set[str] | None = set() if rows else None
         self.hits: list[Hit] = []
         self.over = False
         self.full = False
@@ -52,7 +53,11 @@ class Chase:
     def _run(self) -> None:
         try:
             for hit in self.search:
-                if len(self.hits) >= MOST:
+                if self._rows is not None:
+                    if hit.row in self._rows:
+                        continue
+                    self._rows.add(hit.row)
+                elif len(self.hits) >= MOST:
                     self.full = True
                     return
                 self.hits.append(hit)
@@ -89,6 +94,8 @@ class Finder:
         self._filter: Chase | None = None
         self._filter_query: Query | None = None
         self._filter_version = -1
+        self._shown = -1
+        self._since_at = 0.0
         self._folded: set[str] | None = None
         self.typed = ""
         self.wrong = ""
@@ -197,6 +204,8 @@ class Finder:
         if query is None or self.searching or self._again is not None or view.version == self._version:
             return
         if isinstance(query, When):
+            if time.monotonic() - self._since_at < AGAIN_S:
+                return
             at = self.at
             self._since(query)
             self.at = min(at, len(self.hits) - 1) if at >= 0 else self.at
@@ -223,7 +232,7 @@ class Finder:
     def _since(self, when: When) -> None:
         """The history of a variable: in the node in view, else wherever there is one of the name."""
         run, here = self._view.run, self._here()
-        self._version = self._view.version
+        self._version, self._since_at = self._view.version, time.monotonic()
         nodes = [run.nodes[here]] if here in run.nodes else []
         found = [change for node in nodes for change in changes(node, when.name, when.value)]
         elsewhere = not found
@@ -263,7 +272,8 @@ class Finder:
 
     def _begin_filter(self, query: Query) -> None:
         self._filter_query, self._filter_version = query, self._view.version
-        self._filter = _chase(self._view, query)
+        self._filter = _chase(self._view, query, rows=True)
+        self._shown = -1
 
     def show_all(self) -> bool:
         """Show every row of the tree again; whether some were hidden."""
@@ -281,21 +291,26 @@ class Finder:
         chase, query, view = self._filter, self._filter_query, self._view
         if chase is None or query is None:
             return False
-        fits = frozenset(hit.row for hit in list(chase.hits))
-        shown = view.filtered
-        if chase.over or shown is None or shown.text != query.text or not fits <= shown.fits:
-            if shown is not None and shown.text == query.text and not chase.over:
+        shown, over = view.filtered, chase.over
+        state = 2 * len(chase.hits) + over
+        if state != self._shown:
+            self._shown = state
+            fits = frozenset(hit.row for hit in list(chase.hits))
+            if shown is not None and shown.text == query.text and not over:
                 # A search of a run that went on: what fitted before is not taken away until it is through.
                 fits |= shown.fits
-            rows = with_paths(view.run, fits)
-            view.filtered = Filtered(query.text, rows, fits)
-            if view.folded & rows:
-                self._folded = (self._folded or set()) | (view.folded & rows)
-                view.folded -= rows
+            self._show_rows(query.text, fits)
         due = time.monotonic() - chase.began > max(AGAIN_S, 10 * chase.took)
-        if chase.over and due and view.version != self._filter_version:
+        if over and due and view.version != self._filter_version:
             self._begin_filter(query)
         return view.filtered != shown
+
+    def _show_rows(self, text: str, fits: frozenset[str]) -> None:
+        view, rows = self._view, with_paths(self._view.run, fits)
+        view.filtered = Filtered(text, rows, fits)
+        if folded := view.folded & rows:
+            self._folded = (self._folded or set()) | folded
+            view.folded -= folded
 
 
 def with_paths(run: Run, fits: frozenset[str]) -> frozenset[str]:
@@ -321,9 +336,9 @@ def with_paths(run: Run, fits: frozenset[str]) -> frozenset[str]:
     return frozenset(shown)
 
 
-def _chase(view: View, query: Query) -> Chase:
+def _chase(view: View, query: Query, *, rows: bool = False) -> Chase:
     stop = Event()
-    return Chase(Search(view.run, query, view.text, stop=stop.is_set), stop)
+    return Chase(Search(view.run, query, view.text, stop=stop.is_set), stop, rows=rows)
 
 
 def _of_rows(query: Query) -> Query:
@@ -368,6 +383,3 @@ def _sentence(when: When, found: list[Change], elsewhere: bool, view: View) -> s
 def _nodes(found: list[Change]) -> str:
     count = len({change.node for change in found})
     return "one other" if count == 1 else f"{count} others"
-
-
-__all__ = ["Chase", "Filtered", "Finder", "Found", "Node", "with_paths"]

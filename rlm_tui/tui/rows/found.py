@@ -134,10 +134,11 @@ def name(view: View, hit: Hit) -> str:
 
 
 def text_name(hit: Hit) -> str:
-    """Which text of it, and the line: ``output, line 12``."""
-    if hit.kind == "variable":
-        return f"variable {text.clean(str(hit.source))}"
-    return f"{hit.field}, line {hit.line:,}" if hit.line else ""
+    """Which text of it, where that is not said by what it is, and the line: ``output, line 12``; empty without one."""
+    if not hit.line:
+        return ""
+    own = {"final": "answer", "rlm": "prompt", "llm": "prompt"}.get(hit.kind, hit.kind)
+    return f"line {hit.line:,}" if hit.field == own else f"{hit.field}, line {hit.line:,}"
 
 
 # Marking -------------------------------------------------------------------------------------------------------------

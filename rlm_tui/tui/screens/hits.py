@@ -21,7 +21,7 @@ from rlm_tui.tui.widgets.lines import Lines
 from rlm_tui.tui.widgets.rowlist import Entry, RowList
 
 _NUMBER = 7
-_TEXT = 20
+_TEXT = 18
 
 
 class HitList(RowList):
@@ -77,17 +77,15 @@ def draw(view: View, number: int, hit: Hit, width: int, *, selected: bool) -> Li
     g = view.glyphs
     line = Line(ground="on-cursor" if selected else "")
     line.add(g.cursor if selected else " ", "ink").add(right(f"{number + 1:,}", _NUMBER - 1), "ink-3").add("  ")
-    whole = width >= 100
-    node = max(14, min(28, width // 5))
-    line.add(pad(view.label(hit.row), node, g.ellipsis), "ink-2").add("  ")
-    thing = max(14, min(26, width // 6))
-    line.add(pad(found.name(view, hit), thing, g.ellipsis), "ink").add("  ")
-    if whole:
+    line.add(pad(view.label(hit.row), max(12, min(28, width // 6)), g.ellipsis), "ink-2").add("  ")
+    line.add(pad(found.name(view, hit), max(14, min(22, width // 6)), g.ellipsis), "ink").add("  ")
+    if width >= 100:
         line.add(pad(found.text_name(hit), _TEXT, g.ellipsis), "ink-3").add("  ")
-    return _with_head(line, hit, width - 1, g.ellipsis).cut(width, g.ellipsis).fill(width)
+    paint = "found-here" if selected else "found"
+    return _with_head(line, hit, width - 1, paint, g.ellipsis).cut(width, g.ellipsis).fill(width)
 
 
-def _with_head(line: Line, hit: Hit, width: int, ellipsis: str) -> Line:
+def _with_head(line: Line, hit: Hit, width: int, paint: str, ellipsis: str) -> Line:
     """The text of a hit, moved so far that the match is seen."""
     room = max(4, width - line.width)
     before, match = hit.head[: hit.at], hit.head[hit.at : hit.at + hit.length]
@@ -96,7 +94,7 @@ def _with_head(line: Line, hit: Hit, width: int, ellipsis: str) -> Line:
     if len(said) + len(match) > room:
         keep = max(0, room // 3)
         said = ellipsis + said[-keep:] if keep else ""
-    line.add(cut(said, room, ellipsis), "ink-2").add(_flat(match), "found-here" if hit.length else "ink-2")
+    line.add(cut(said, room, ellipsis), "ink-2").add(_flat(match), paint if hit.length else "ink-2")
     return line.add(cut(_flat(after), max(0, width - line.width), ellipsis), "ink-2")
 
 

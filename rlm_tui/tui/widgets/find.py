@@ -14,7 +14,7 @@ from textual.widgets import Input
 from rlm_tui.tui.finding import Finder
 from rlm_tui.tui.rows import found
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, count, cut, width
+from rlm_tui.tui.text import clean, count, cut, right
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -25,6 +25,9 @@ RATE = 10
 """Times a second that hits are counted."""
 
 _MARGIN = 2
+_COUNT = 22
+"""Cells of the count beside the field."""
+
 _HINT = 'words  "a phrase"  /a regex/  kind: status: in: node:  depth>=1  edited  error  -not  when NAME == VALUE'
 
 
@@ -239,12 +242,13 @@ class FindLine(Vertical):
         if not self.is_mounted or not self.has_class("-stands") or not cells:
             return
         self.query_one("#find-sign", Lines).show([Line().add(f"  {self.mode:<8}", "ink bold")])
-        counted = Line().add(" ").add(self._counted(), "error" if self._wrong else "ink-2")
-        self.query_one("#find-count", Lines).show([counted.cut(22).fill(22)])
+        self.query_one("#find-count", Lines).show([Line().add(right(self._counted(), _COUNT - _MARGIN), "ink-2")])
         self.query_one("#find-shown", Lines).show([self._shown(cells)])
         self.query_one("#find-keys", Lines).show(*self._keys(cells))
 
     def _counted(self) -> str:
+        if self._wrong:
+            return ""
         shown, total = self._view.filtered, self._view.run.subcalls + 1
         if self.mode == "filter":
             return "" if shown is None else f"{len(shown.fits):,} of {total:,} rows"
@@ -261,7 +265,7 @@ class FindLine(Vertical):
         line = Line().add("  find    ", "ink bold").add(" ")
         line.add(cut(clean(finder.typed.strip()), max(8, cells // 3), g.ellipsis), "ink")
         if hit is not None:
-            parts = (self._view.label(hit.row), found.name(self._view, hit), found.text_name(hit))
+            parts = (self._view.label(hit.row), found.name(self._view, hit), found.text_name(hit) or clean(hit.head))
             said = f" {g.sent} ".join(part for part in parts if part)
             line.add("   ").add(cut(said, max(0, cells - line.width - end.width - 4), g.ellipsis), "ink-2")
         line.fill(cells - end.width - _MARGIN)
@@ -280,7 +284,10 @@ class FindLine(Vertical):
                 (".", "next", "next_hit"), (",", "previous", "previous_hit"), ("L", "list", "hits"),
                 ("/", "change", "find"), ("esc", "end", "back"),
             ]  # fmt: skip
-        if narrow and said:
+        if ink == "error" and self.typing:
+            # What is wrong needs the room.
+            pairs = pairs[-1:]
+        elif narrow and said:
             pairs = [pair for pair in pairs if pair[1] not in ("before", "list", "change")]
         end, targets = Line(), list[Target]()
         write(end, targets, 0, pairs, word="ink-2")
@@ -302,6 +309,6 @@ class FindLine(Vertical):
         if finder.missing and self.mode == "find":
             gone = count(finder.missing, "text is", "texts are")
             return f"{gone} missing, and not searched.", "error"
-        if self.typing and width(_HINT) and not self.query_one(Seeking).value:
+        if self.typing and not self.query_one(Seeking).value:
             return _HINT, "ink-3"
         return "", "ink-3"
