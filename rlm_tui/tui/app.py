@@ -59,7 +59,7 @@ class DebuggerApp(App[Wish | None]):
 
     TITLE = "rlm-tui"
     CSS_PATH: ClassVar[CSSPathType | None] = [
-        _STYLES / name for name in ("panes.tcss", "main.tcss", "dialogs.tcss", "edit.tcss", "prompt.tcss", "find.tcss")
+        _STYLES / f"{name}.tcss" for name in ("panes", "main", "dialogs", "edit", "prompt", "find", "stops")
     ]
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,Q", "quit", show=False)]
     ENABLE_COMMAND_PALETTE = False
