@@ -112,14 +112,20 @@ class BlockCalls:
         self._batches += 1
         batch = Batch(self._batches, len(prompts))
         items = [self._item(fn, prompt, model, batch, n, opaque) for n, prompt in enumerate(prompts, 1)]
-        for n, item in enumerate(items, 1):
-            self._write_start(item)
-            if n % BREATH == 0:
-                await asyncio.sleep(0)
-        batch.children = sum(item.ran_as == "rlm" and self._let_through(item) for item in items)
-        # A group, because a batch that is cancelled must have seen every item end before its block does.
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._answer(item)) for item in items]
+        try:
+            for n, item in enumerate(items, 1):
+                self._write_start(item)
+                if n % BREATH == 0:
+                    await asyncio.sleep(0)
+            batch.children = sum(item.ran_as == "rlm" and self._let_through(item) for item in items)
+            # A group, because a batch that is cancelled must have seen every item end before its block does.
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._answer(item)) for item in items]
+        except asyncio.CancelledError:
+            # Some may never have had a turn.
+            for item in items:
+                self._kill(item, time.monotonic())
+            raise
         ends = [task.result() for task in tasks]
         self._note_refused(items, ends)
         return [self._in_batch(item, end) for item, end in zip(items, ends, strict=True)]
@@ -176,14 +182,22 @@ class BlockCalls:
             return await task
         except asyncio.CancelledError:
             me = asyncio.current_task()
-            above = me is not None and me.cancelling() > 0
-            if mine.decided is None or above or shared.leaving or shared.journal.closed:
-                raise
-            self._leave_batch(item)
-            return self._finish(mine.decided, began)
+            above = me is None or me.cancelling() > 0 or shared.leaving or shared.journal.closed
+            if mine.decided is not None and not above:
+                self._leave_batch(item)
+                return self._finish(mine.decided, began)
+            # Also one that still waited for its seat, or that a person ended at the same moment.
+            self._kill(item, began, mine.decided)
+            raise
         finally:
             if shared.under_way.get(item.id) is mine:
                 del shared.under_way[item.id]
+
+    def _kill(self, item: Item, began: float, decided: CallEnd | None = None) -> None:
+        """End a call that was asked for and has no end; not when the process goes and the run can be gone on with."""
+        effects, going = self.shared.effects, self.shared.leaving or self.shared.journal.closed
+        if not going and effects.started("call", item.id) and effects.remembered("call", item.id, CallEnd) is None:
+            self._finish(decided or CallEnd(id=item.id, status="killed"), began)
 
     async def _unrecorded(self, item: Item) -> CallEnd:
         """A call that a rebuild met and the first run did not: not made, unless a person lets it go or answers it."""
@@ -219,14 +233,7 @@ class BlockCalls:
 
     async def _live(self, item: Item, ask: Ask | None) -> CallEnd:
         shared, began = self.shared, time.monotonic()
-        try:
-            end = await self._allowed(item) or await self._asked_for(item, ask)
-        except asyncio.CancelledError:
-            mine = shared.under_way.get(item.id)
-            decided = mine is not None and mine.decided is not None
-            if not (decided or shared.leaving or shared.journal.closed):
-                self._finish(CallEnd(id=item.id, status="killed"), began)
-            raise
+        end = await self._allowed(item) or await self._asked_for(item, ask)
         while True:
             end = self._finish(end, began)
             answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)

@@ -12,10 +12,10 @@ from rlm_tui.debugger.session import Session
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import in_use, read
 from tests.debugger.processes import workers
-from tests.debugger.small import QUESTION, Table, code, do, events, small
+from tests.debugger.small import NOTHING, QUESTION, Table, code, do, events, small
 from tests.debugger.standing import broken
 from tests.debugger.test_forcing import bottom_up
-from tests.runs import Watched, done, refused, running
+from tests.runs import DEADLINE_S, Watched, done, refused, running
 
 NEVER = Event()
 """Nobody sets it: a model that never answers."""
@@ -202,3 +202,21 @@ def test_an_answer_is_forced_while_a_block_stands() -> None:
             assert run.run.root is not None and (run.run.root.value, run.run.root.via) == ("mine", "forced")
             assert not run.run.held and run.session.ladder("root").next is None
         assert workers() <= before
+
+
+@pytest.mark.parametrize("end", ["kill_node", "force_final", "abort"])
+def test_what_is_queued_ends_with_the_block_that_asked(end: str) -> None:
+    answers = Event()
+    batch = code('llm_query_batched(["a", "b", "c"])')
+    with small({QUESTION: [batch, NOTHING], "a": [answers], "b": ["b"], "c": ["c"]}, max_batch_workers=1) as run:
+        run.until(lambda fold: [call.state for call in fold.calls.values()] == ["sampling", "new", "new"], "a queue")
+        if end == "abort":
+            for _ in range(3):
+                run.session.harder("root").result(DEADLINE_S)
+            run.held("error")
+        else:
+            done(getattr(run.session, end)("root", **({"text": "x"} if end == "force_final" else {})))
+            run.until(lambda fold: fold.blocks["root/i1/b1"].status == "aborted", "the block's end")
+        assert [call.status for call in run.run.calls.values()] == ["killed"] * 3
+        assert run.run.blocks["root/i1/b1"].open_calls == 0
+        answers.set()
