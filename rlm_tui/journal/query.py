@@ -238,7 +238,7 @@ class _Maker:
                 begins = [choice for choice in choices if one and choice.startswith(one)]
                 if begins:
                     raise BadQuery(f"{name}:{one} may become {' or '.join(begins)}.")
-                can = ", ".join(choices)
+                can = " ".join(choices)
                 raise BadQuery(f"{name}:{one} is none of {can}." if one else f"{name}: can be {can}.")
             chosen |= choices[one]
 

@@ -257,7 +257,7 @@ def test_what_is_on_its_way_and_what_was_not_kept_is_searched_too() -> None:
     ("query", "says"),
     [
         ("", "Type what"),
-        ("kind:", "kind: can be rlm, llm"),
+        ("kind:", "kind: can be rlm llm"),
         ("kind:bloc", "may become block"),
         ("kind:xyz", "is none of"),
         ("status:wrong", "is none of error"),

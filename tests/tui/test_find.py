@@ -294,7 +294,7 @@ async def test_the_next_hit_and_the_one_before(stage: Stage) -> None:
 async def test_a_bad_query_is_told_and_stays(stage: Stage) -> None:
     await answered(stage)
     await stage.press("slash", *"kind:wrong")
-    assert "kind:wrong is none of rlm, llm" in line_of(stage) + stage.text.split("\n")[-1]
+    assert "kind:wrong is none of rlm llm" in line_of(stage) + stage.text.split("\n")[-1]
     await stage.press("enter")
     line = stage.main.query_one(FindLine)
     assert line.typing and stage.main.query_one(Seeking).value == "kind:wrong"

@@ -78,7 +78,7 @@ def draw(view: View, number: int, hit: Hit, width: int, *, selected: bool) -> Li
     line = Line(ground="on-cursor" if selected else "")
     line.add(g.cursor if selected else " ", "ink").add(right(f"{number + 1:,}", _NUMBER - 1), "ink-3").add("  ")
     line.add(pad(view.label(hit.row), max(12, min(28, width // 6)), g.ellipsis), "ink-2").add("  ")
-    line.add(pad(found.name(view, hit), max(14, min(22, width // 6)), g.ellipsis), "ink").add("  ")
+    line.add(pad(found.name(view, hit), max(17, min(22, width // 6)), g.ellipsis), "ink").add("  ")
     if width >= 100:
         line.add(pad(found.text_name(hit), _TEXT, g.ellipsis), "ink-3").add("  ")
     paint = "found-here" if selected else "found"

@@ -29,6 +29,7 @@ _COUNT = 22
 """Cells of the count beside the field."""
 
 _HINT = 'words  "a phrase"  /a regex/  kind: status: in: node:  depth>=1  edited  error  -not  when NAME == VALUE'
+_SHORT_HINT = 'words  "a phrase"  /regex/  kind: status: in:  error  when NAME'
 
 
 class Seeking(Input):
@@ -284,8 +285,8 @@ class FindLine(Vertical):
                 (".", "next", "next_hit"), (",", "previous", "previous_hit"), ("L", "list", "hits"),
                 ("/", "change", "find"), ("esc", "end", "back"),
             ]  # fmt: skip
-        if ink == "error" and self.typing:
-            # What is wrong needs the room.
+        if self.typing and (ink == "error" or (said and not self.query_one(Seeking).value)):
+            # What is wrong, and what can be typed, need the room.
             pairs = pairs[-1:]
         elif narrow and said:
             pairs = [pair for pair in pairs if pair[1] not in ("before", "list", "change")]
@@ -310,5 +311,5 @@ class FindLine(Vertical):
             gone = count(finder.missing, "text is", "texts are")
             return f"{gone} missing, and not searched.", "error"
         if self.typing and not self.query_one(Seeking).value:
-            return _HINT, "ink-3"
+            return _SHORT_HINT if self._view.size == "narrow" else _HINT, "ink-3"
         return "", "ink-3"
