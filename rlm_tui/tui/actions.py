@@ -125,10 +125,22 @@ ACTIONS: tuple[Action, ...] = (
            "decide", legal.again, names=naming.again, decides=True),
     Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
            "decide", legal.edit, names=naming.edit, decides=True),
+    Action("edit_elsewhere", ("E",), "in $EDITOR", "Change the held value in the editor that VISUAL or EDITOR names.",
+           "decide", legal.edit, decides=True),
     Action("revert", ("V",), "revert", "Back to what was held, before your edits.",
-           "decide", legal.revert, lambda v, s: s.revert(hand(v)), decides=True),
-    Action("skip", ("x",), "skip", "Do not run the held block; go on after it.",
-           "decide", legal.skip, lambda v, s: s.skip(hand(v)), decides=True),
+           "decide", legal.revert, tells=naming.what_revert_does, decides=True),
+    Action("skip", ("x",), "skip", "Do not run the held block; at a final answer: reject it, with a message.",
+           "decide", legal.skip, names=naming.skip, decides=True),
+    Action("supply", ("S",), "supply answer", "Answer the selected call by hand, at any time until it has come back.",
+           "decide", legal.supply, names=naming.supply),
+    Action("insert", (), "insert code", "Put code in before the held block; the model is shown it, or not.",
+           "decide", legal.insert),
+    Action("tell", (), "message to the model", "Tell the node's model something, in what it is shown next.",
+           "decide", legal.say),
+    Action("model", (), "model and parameters", "Another model or other parameters: for this request, or from here on.",
+           "decide", legal.say),
+    Action("limits", (), "limits", "What is used of each limit in force; change one while the run goes on.",
+           "decide", legal.live),
     Action("force_final", ("R",), "final", "Give this node its final answer: a text, or a variable.",
            "decide", legal.live, decides=True),
     Action("kill", ("X",), "kill", "End the selected call or node without an answer; what is below it ends first.",
@@ -159,6 +171,7 @@ ACTIONS: tuple[Action, ...] = (
            "run", legal.evaluate, decides=True),
     Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
            "run", legal.break_here, names=naming.break_here),
+    Action("note", ("m",), "note", "Keep a remark by the selected thing, for people only.", "look", legal.note),
     Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", legal.paced),
     Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", legal.paced),
     Action("stops", ("B",), "breakpoints", "What is held, everywhere, and the breakpoints.", "look", legal.always),
@@ -200,7 +213,7 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 BAR = (
-    "release", "edit", "revert", "skip", "again", "force_final", "step", "next", "into", "out", "iteration",
+    "release", "edit", "revert", "skip", "again", "supply", "force_final", "step", "next", "into", "out", "iteration",
     "to_cursor", "kill", "pause", "release_all",
 )  # fmt: skip
 """The decision bar's order, after the primary verb."""
@@ -274,7 +287,10 @@ def bar(view: View, session: SessionLike) -> list[Action]:
         # What they would act on stands beside the verbs.
         order = ("release", "scope", *(id for id in order if id != "release"))
     found = [BY_ID[id] for id in order if can(BY_ID[id], view, session)]
-    return [a for a in found if a.id != "release_all" or len(view.run.held) > 1]
+    barred = set[str]() if len(view.run.held) > 1 else {"release_all"}
+    # A child can be answered at any time; where its call is held, that is what one came for.
+    barred |= set[str]() if held.point in ("call", "return", "error") else {"supply"}
+    return [action for action in found if action.id not in barred]
 
 
 def footer(view: View, session: SessionLike) -> list[Action]:

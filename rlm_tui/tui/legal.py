@@ -179,11 +179,13 @@ def revert(view: View, session: SessionLike) -> str | None:
 
 
 def skip(view: View, session: SessionLike) -> str | None:
-    """At a block that has not run."""
+    """At a block that has not run, or an answer that is not accepted yet."""
     held = view.held_here()
     if why := at_hold(view, session):
         return why
-    return None if held is not None and held.point == "block" else "Only a block that is held can be skipped."
+    if held is not None and held.point in ("block", "final"):
+        return None
+    return "Only a block that is held can be skipped, and only a final answer rejected."
 
 
 def again(view: View, session: SessionLike) -> str | None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rlm_tui.tui.copied import copies_output
 from rlm_tui.tui.legal import node_of, subject
+from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.view import ANSWER, OBS, View
-from rlm_tui.tui.words import failed, is_edited, release_word
+from rlm_tui.tui.words import edits_of, failed, is_edited, release_word
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Rung, Scope, SessionLike
@@ -127,6 +128,18 @@ def kill(view: View, session: SessionLike) -> str:
     if id == "root":
         return "kill the run"
     return "kill call" if view.selected_call() == id else "kill"
+
+
+def skip(view: View, session: SessionLike) -> str:
+    """At a final answer it is not the block that is left out."""
+    held = view.held_here()
+    return "reject" if held is not None and held.point == "final" else "skip"
+
+
+def what_revert_does(view: View, session: SessionLike) -> str:
+    """What would be taken back."""
+    held = view.held_here()
+    return "Back to what was held. " + taken_back(edits_of(view.run, held)) if held is not None else "Back."
 
 
 def supply(view: View, session: SessionLike) -> str:

@@ -76,10 +76,10 @@ def test_the_first_tab_is_named_after_the_thing(item: str | None, first: str) ->
 def test_tabs_say_where_a_hand_is_and_where_nothing_is() -> None:
     view = sample.view(EVENTS)
     view.select_node(CHILD)
-    assert names(view) == ["Code✎", "Output –", "Messages", "Variables"]
-    assert pages.tab_line(view, 60)[0].plain == " Code✎   Output –   Messages   Variables"
+    assert names(view) == ["Code✎", "Output –", "Messages", "Variables", "Diff", "Notes –"]
+    assert pages.tab_line(view, 60)[0].plain == " Code✎   Output –   Messages   Variables   Diff   Notes –"
     view.select_node(next(call.id for call in view.run.calls.values() if call.node is None))
-    assert names(view) == ["Answer", "Output –", "Messages", "Variables –"]
+    assert names(view) == ["Answer", "Output –", "Messages", "Variables –", "Diff –", "Notes –"]
 
 
 # Code ----------------------------------------------------------------------------------------------------------------
@@ -499,12 +499,12 @@ async def test_tabs_go_round_and_can_be_clicked() -> None:
         await pilot.pause()
         inspector = app.screen.query_one(Inspector)
         seen = []
-        for _ in range(4):
+        for _ in range(6):
             inspector.next_tab()
             seen.append(view.tab)
-        assert seen == [1, 2, 3, 0]
+        assert seen == [1, 2, 3, 4, 5, 0]
         inspector.previous_tab()
-        assert view.tab == 3
+        assert view.tab == 5
         await pilot.click("InspectorTabs", offset=(14, 0))
         assert view.tab == OUTPUT
         assert isinstance(app.focused, TextPane)

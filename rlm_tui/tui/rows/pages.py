@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from rlm_tui.journal.tree import Attempt, Block, Call, Iteration, Node
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import answers, evaluated, messages, output, status, things, variables
+from rlm_tui.tui.rows import answers, edits, evaluated, messages, output, status, things, variables
 from rlm_tui.tui.rows.layout import Layout, pairs, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import ANSWER, OBS, View
 
-COUNT = 4
+COUNT = 6
 """Tabs there are."""
 
 OUTPUT = 1
@@ -20,6 +20,12 @@ OUTPUT = 1
 
 VARIABLES = 3
 """The tab of the variables."""
+
+DIFF = 4
+"""The tab of what people changed."""
+
+NOTES = 5
+"""The tab of what they noted, and said to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ def tabs(view: View) -> list[Tab]:
         Tab("Output", empty=not _has_output(view, thing)),
         Tab("Messages", empty=messages.sent(view) is None),
         Tab("Variables", empty=not isinstance(view.shown, Node)),
+        Tab("Diff", empty=not edits.concerning(view)),
+        Tab("Notes", empty=not edits.has_notes(view)),
     ]
 
 
@@ -110,6 +118,10 @@ def page(view: View, layout: Layout, width: int, height: int) -> Page:
             return Page(lines, start)
         case 3:
             return _variables(view, thing, width)
+        case 4:
+            return Page(edits.page(view, layout, width))
+        case 5:
+            return Page(edits.notes(view, layout, width))
         case _:
             return _first_page(view, layout, thing, width, height)
 
@@ -229,12 +241,28 @@ def _pieces(call: Call) -> int:
 
 def tab_line(view: View, width: int) -> tuple[Line, list[tuple[int, int]]]:
     """The row of tabs, and the cells from and to which each one stands."""
-    line = Line().add(" ")
-    places: list[tuple[int, int]] = []
+    found, g = tabs(view), view.glyphs
+    line, places = Line(), list[tuple[int, int]]()
+    for gap in ("   ", "  ", " "):
+        line, places = _tab_line(view, found, gap)
+        if line.width <= width:
+            break
+    # In a pane too narrow for all of them, the chosen one is in sight.
+    chosen = view.tab % COUNT
+    for first in range(chosen + 1) if line.width > width else ():
+        line, kept = _tab_line(view, found, " ", first)
+        places = [(-9, -9)] * first + kept
+        if places[chosen][1] < width:
+            break
+    return line.cut(width, g.ellipsis), places
+
+
+def _tab_line(view: View, found: list[Tab], gap: str, first: int = 0) -> tuple[Line, list[tuple[int, int]]]:
     g = view.glyphs
-    gap = "   " if width >= 44 else " "
-    for n, tab in enumerate(tabs(view)):
-        line.add(gap if n else "")
+    line = Line().add(g.ellipsis if first else " ", "ink-3")
+    places: list[tuple[int, int]] = []
+    for n, tab in enumerate(found[first:], first):
+        line.add(gap if n > first else "")
         begin = line.width
         chosen = n == view.tab % COUNT
         line.add(tab.name, "ink bold underline" if chosen else "ink-3" if tab.empty else "ink-2")
@@ -243,4 +271,4 @@ def tab_line(view: View, width: int) -> tuple[Line, list[tuple[int, int]]]:
         elif tab.empty:
             line.add(f" {g.dash}", "ink-3")
         places.append((begin, line.width))
-    return line.cut(width, g.ellipsis), places
+    return line, places

@@ -21,6 +21,9 @@ T = TypeVar("T")
 LABEL = 14
 """Cells of the column of labels."""
 
+BEFORE = "This is what you had typed before. ctrl+t throws it away."
+"""What a form says of a draft that stands in it."""
+
 
 class Behind:
     """A screen with every letter in one faint colour.

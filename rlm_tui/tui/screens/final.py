@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Input
 
 from rlm_tui.journal import address
 from rlm_tui.journal.tree import Call, Node
 from rlm_tui.tui import words
+from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
 from rlm_tui.tui.glyphs import STATE_INK
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.screens.dialog import LABEL, Dialog, field, heading, keys, paragraph
-from rlm_tui.tui.text import clean, count, cut, one_line, width
+from rlm_tui.tui.screens.dialog import BEFORE, LABEL, Dialog, field, heading, keys, paragraph
+from rlm_tui.tui.text import clean, count, cut, one_line, width, wrap
 from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.fields import Entered, Words
 from rlm_tui.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import SessionLike
 
 Kind = Literal["text", "variable"]
 MOST_CALLS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """What to force: one of the two is given."""
-
-    text: str | None = None
-    var: str | None = None
 
 
 def in_flight(node: Node) -> list[Call]:
@@ -45,6 +44,40 @@ def _open_calls(node: Node) -> Iterator[Call]:
             yield from _open_calls(call.node)
         if call.status == "open":
             yield call
+
+
+def told(view: View, calls: list[Call], room: int) -> list[Line]:
+    """The calls that are ended first, and an empty line; nothing without any.
+
+    Args:
+        view: For labels and signs.
+        calls: The calls, in the order in which they are ended.
+        room: Cells.
+    """
+    if not calls:
+        return []
+    are = "is" if len(calls) == 1 else "are"
+    lines = [Line().add(f"{count(len(calls), 'call')} still in flight {are} ended first, lowest first:", "ink")]
+    lines += [_call(view, call, room) for call in calls[:MOST_CALLS]]
+    if len(calls) > MOST_CALLS:
+        lines.append(Line().add(f"and {len(calls) - MOST_CALLS:,} more", "ink-3"))
+    return [*lines, Line()]
+
+
+def _call(view: View, call: Call, room: int) -> Line:
+    held = call.held or (call.node.held if call.node is not None else None)
+    match call.state:
+        case "held" if held is not None:
+            said = f"held {words.where(held)}"
+        case "sampling":
+            said = "sampling, its request is cancelled"
+        case "executing" | "waiting":
+            said = "running a block, which is stopped"
+        case state:
+            said = "not begun" if state == "new" else "under way"
+    line = Line().add(f"{view.glyphs.state(call.state)} ", STATE_INK[call.state])
+    label = cut(view.label(call.id), max(8, room - width(said) - 3), view.glyphs.ellipsis)
+    return line.add(label, "ink").add(f" {said}", "ink-3")
 
 
 class KindChoice(Lines, can_focus=True):
@@ -61,33 +94,46 @@ class KindChoice(Lines, can_focus=True):
             self.screen.action_other_kind()
 
 
-class FinalDialog(Dialog[Forced | None]):
-    """The form.
+class FinalDialog(Dialog[bool | None]):
+    """The form; it stays until the answer was taken. Comes back with True then, with False when a draft was kept.
 
     Args:
         view: What is selected, and the run.
+        session: Takes the answer.
+        bridge: Brings what the session says.
+        drafts: What was typed before and not taken.
         node: The address of the node to end.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "name(1)", show=False),
         Binding("up", "name(-1)", show=False),
+        Binding("ctrl+s,f2", "force", priority=True, show=False),
+        Binding("ctrl+t", "discard", priority=True, show=False),
     ]
 
-    def __init__(self, view: View, node: str) -> None:
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, drafts: Drafts, node: str) -> None:
         super().__init__()
         self._view = view
+        self._session = session
+        self._bridge = bridge
+        self._drafts = drafts
+        self._key = (node, "forced")
         self._node = view.run.nodes[node]
         self._kind: Kind = "text"
-        self._typed: dict[Kind, str] = {"text": self._proposed(), "variable": next(iter(self._names()), "")}
+        self._first = self._proposed()
+        draft = drafts.get(self._key)
+        self._typed: dict[Kind, str] = {
+            "text": self._first if draft is None else draft, "variable": next(iter(self._names()), ""),
+        }  # fmt: skip
         self._said = ""
+        self._note = "" if draft is None else BEFORE
+        self._waiting = False
+        self._save: Timer | None = None
 
     def _proposed(self) -> str:
         held = self._view.held_in(self._node.id)
-        if held is None or held.point != "final":
-            return ""
-        proposed = str(words.current(self._view, held).get("text", ""))
-        return proposed if clean(proposed) == proposed else ""
+        return str(words.current(self._view, held).get("text", "")) if held and held.point == "final" else ""
 
     def _names(self) -> list[str]:
         return [row.name for row in self._node.variables.values()]
@@ -101,33 +147,75 @@ class FinalDialog(Dialog[Forced | None]):
                 yield KindChoice(id="final-kind")
             with Horizontal(classes="field", id="final-typed"):
                 yield Lines(id="final-label", classes="label")
-                yield Input(self._typed[self._kind], id="final-input", compact=True, select_on_focus=False)
+                yield Words(self._typed["text"], most=max(2, min(8, self.app.size.height - 21)), id="final-text")  # pyright: ignore[reportUnknownMemberType]
+                yield Input(self._typed["variable"], id="final-name", compact=True, select_on_focus=False)
             yield Lines(id="final-then")
 
     def on_mount(self) -> None:
         """Typing goes to the answer."""
-        answer = self.query_one(Input)
-        answer.cursor_blink = False
-        answer.focus()
+        name = self.query_one(Input)
+        name.cursor_blink = False
+        name.display = False
+        self.query_one(Words).focus()
+        self.set_interval(0.5, self._paint)
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay out for the new width."""
         self.call_after_refresh(self._paint)
 
+    def on_unmount(self) -> None:
+        """However this ends, what was typed is kept."""
+        self._drafts.save()
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """What it becomes follows what is typed."""
-        self._typed[self._kind] = event.value
+        self._typed["variable"] = event.value
         self._said = ""
         self._paint()
+
+    def on_text_area_changed(self, event: Words.Changed) -> None:
+        """What it becomes follows what is typed, which is kept."""
+        words = self.query_one(Words)
+        words.fit()
+        self._typed["text"] = words.said
+        self._said = ""
+        if words.said != self._first:
+            self._drafts.put(self._key, words.said)
+        else:
+            self._drafts.drop(self._key)
+            self._note = ""
+        if self._save is not None:
+            self._save.stop()
+        self._save = self.set_timer(SAVE_AFTER, self._keep)
+        self._paint()
+
+    def _keep(self) -> None:
+        if why := self._drafts.save():
+            self._said = why
+            self._paint()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the field forces it."""
         self.action_force()
 
+    def on_entered(self, event: Entered) -> None:
+        """Enter in the field forces it."""
+        event.stop()
+        self.action_force()
+
+    def action_discard(self) -> None:
+        """Back to what stood there first."""
+        self.query_one(Words).put(self._first)
+
+    def action_back(self) -> None:
+        """Close without doing anything; what was typed stays a draft."""
+        self.dismiss(False if self._key in self._drafts else None)
+
     def action_other_kind(self) -> None:
         """The other of text and variable."""
         self._kind = "variable" if self._kind == "text" else "text"
-        self.query_one(Input).value = self._typed[self._kind]
+        self.query_one(Input).display = self._kind == "variable"
+        self.query_one(Words).display = self._kind == "text"
         self._said = ""
         self._paint()
 
@@ -143,15 +231,33 @@ class FinalDialog(Dialog[Forced | None]):
         answer.cursor_position = len(answer.value)
 
     def action_force(self) -> None:
-        """Hand back what is to be forced, when there is something."""
+        """Force what was typed, when there is something."""
         typed = self._typed[self._kind]
+        if self._waiting:
+            return
         if self._kind == "variable" and typed.strip() not in self._names():
             self._said = "There is no such variable here." if typed.strip() else "Name a variable first."
         elif not typed.strip():
             self._said = "Type the answer first."
         else:
-            self.dismiss(Forced(text=typed) if self._kind == "text" else Forced(var=typed.strip()))
+            self._waiting = True
+            self._bridge.ask(self._forced(typed), self._answered)
             return
+        self._paint()
+
+    def _forced(self, typed: str) -> Future[Answer]:
+        if self._kind == "text":
+            return self._session.force_final(self._node.id, text=typed)
+        return self._session.force_final(self._node.id, var=typed.strip())
+
+    def _answered(self, answer: Answer) -> None:
+        self._waiting = False
+        if answer is None:
+            self._drafts.drop(self._key)
+            if self.is_current:
+                self.dismiss(True)
+            return
+        self._said = clean(answer)
         self._paint()
 
     # What it says ------------------------------------------------------------------------------------------------
@@ -161,6 +267,8 @@ class FinalDialog(Dialog[Forced | None]):
             return
         head = self.query_one("#final-head", Lines)
         cells = head.content_size.width
+        if not cells:
+            return
         head.show([heading("Force a final answer", self._where(), cells, self._view.glyphs), Line()])
         self.query_one("#final-kind", Lines).show([self._kinds()])
         self.query_one("#final-label", Lines).show([Line().add(self._kind, "ink-3")])
@@ -185,8 +293,9 @@ class FinalDialog(Dialog[Forced | None]):
         rows = [*field("", [Line().add(self._hint(), "ink-3")], cells, self._view.glyphs.ellipsis), Line()]
         rows += field("becomes", [self._becomes(room)], cells)
         rows += [Line(), *field("then", self._consequences(room), cells), Line()]
-        if self._said:
-            rows += [*field("", [Line().add(self._said, "error")], cells), Line()]
+        for said, ink in ((self._said, "error"), ("" if self._said else self._note, "ink")):
+            if said:
+                rows += [*field("", [Line().add(row, ink) for row in wrap(said, room)], cells), Line()]
         button = keys(("enter", "force it"), (("tab", "field"), ("esc", "back")))
         return [*rows, *field("", [button], cells)]
 
@@ -216,34 +325,9 @@ class FinalDialog(Dialog[Forced | None]):
         return line.add(" " * max(1, room - line.width - width(kind))).add(clean(kind), "ink-3")
 
     def _consequences(self, room: int) -> list[Line]:
-        calls = in_flight(self._node)
-        lines: list[Line] = []
-        if calls:
-            are = "is" if len(calls) == 1 else "are"
-            lines.append(
-                Line().add(f"{count(len(calls), 'call')} still in flight {are} ended first, lowest first:", "ink")
-            )
-            lines += [self._call(call, room) for call in calls[:MOST_CALLS]]
-            if len(calls) > MOST_CALLS:
-                lines.append(Line().add(f"and {len(calls) - MOST_CALLS:,} more", "ink-3"))
-            lines.append(Line())
+        lines = told(self._view, in_flight(self._node), room)
         human = self._view.glyphs.human
         if self._node.id == address.ROOT:
             return lines + paragraph(f"The run ends. Its answer is marked {human} and says forced.", room)
         said = f"This node ends with it, and the code that asked goes on. What follows carries {human}."
         return lines + paragraph(said, room)
-
-    def _call(self, call: Call, room: int) -> Line:
-        held = call.held or (call.node.held if call.node is not None else None)
-        match call.state:
-            case "held" if held is not None:
-                said = f"held {words.where(held)}"
-            case "sampling":
-                said = "sampling, its request is cancelled"
-            case "executing" | "waiting":
-                said = "running a block, which is stopped"
-            case state:
-                said = "not begun" if state == "new" else "under way"
-        sign = self._view.glyphs.state(call.state)
-        line = Line().add(f"{sign} ", STATE_INK[call.state])
-        return line.add(cut(self._view.label(call.id), max(8, room - width(said) - 3)), "ink").add(f" {said}", "ink-3")

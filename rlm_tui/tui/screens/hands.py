@@ -13,12 +13,15 @@ from rlm_tui.tui import forms, words
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.forms import Form, Unreadable
+from rlm_tui.tui.legal import node_of, subject
+from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.screens.panes import PanesScreen
 from rlm_tui.tui.text import clean
 from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.tui.screens.ask import Question
 
 
 class HandsScreen(PanesScreen):
@@ -122,3 +125,84 @@ class HandsScreen(PanesScreen):
         else:
             self.say(f"Not applied, kept as a draft: {clean(answer)}")
         self.sync()
+
+    # Forms -----------------------------------------------------------------------------------------------------------
+
+    def _put(self, question: Question) -> None:
+        from rlm_tui.tui.screens.ask import AskDialog
+
+        self.host.push_screen(AskDialog(self.view, self._bridge, self.drafts, question), self._asked)
+
+    def _asked(self, done: bool | None) -> None:
+        if done is False:
+            self.say("Not done. What you typed is kept as a draft.")
+        self.sync()
+
+    def do_supply(self) -> None:
+        """Ask for the answer of a sub-call."""
+        from rlm_tui.tui.screens import questions
+
+        self._put(questions.supply(self.view, self.session, subject(self.view)))
+
+    def do_insert(self) -> None:
+        """Ask for code to run before the held block."""
+        from rlm_tui.tui.screens import questions
+
+        if (held := self.view.held_here()) is not None:
+            self._put(questions.insert(self.view, self.session, held))
+
+    def do_tell(self) -> None:
+        """Ask for a message to the node's model."""
+        from rlm_tui.tui.screens import questions
+
+        self._put(questions.say(self.view, self.session, node_of(self.view)))
+
+    def do_note(self) -> None:
+        """Ask for a remark by the selected thing."""
+        from rlm_tui.tui.screens import questions
+
+        self._put(questions.note(self.view, self.session, *questions.subject_of_note(self.view)))
+
+    def do_model(self) -> None:
+        """Ask for another model, or other parameters."""
+        from rlm_tui.tui.screens import questions
+
+        self._put(questions.model(self.view, self.session, node_of(self.view)))
+
+    def do_limits(self) -> None:
+        """Show the limits in force, to change one."""
+        from rlm_tui.tui.screens.limits import LimitsDialog
+
+        dialog = LimitsDialog(self.view, self.session, self._bridge, node_of(self.view))
+        self.host.push_screen(dialog, self._asked)
+
+    def do_skip(self) -> None:
+        """Do not run the held block; of a final answer, ask why it is not accepted."""
+        from rlm_tui.tui.screens import questions
+
+        held = self.view.held_here()
+        if held is not None and held.point == "final":
+            self._put(questions.reject(self.view, self.session, held))
+        elif held is not None:
+            self.ask(self.session.skip(held.id))
+
+    def do_force_final(self) -> None:
+        """Ask for the answer to force."""
+        from rlm_tui.tui.screens.final import FinalDialog
+
+        dialog = FinalDialog(self.view, self.session, self._bridge, self.drafts, node_of(self.view))
+        self.host.push_screen(dialog, self._asked)
+
+    def do_resample(self) -> None:
+        """Show the replies there are to the held one's request; ask for more when there is only one."""
+        from rlm_tui.tui.screens.samples import SamplesScreen
+
+        if (held := self.view.held_here()) is not None:
+            self.host.push_screen(SamplesScreen(self.view, self.session, self._bridge, held), self._asked)
+
+    def do_revert(self) -> None:
+        """Take back what was changed of the held value, and say what that was."""
+        held = self.view.held_here()
+        if held is not None:
+            said = taken_back(words.edits_of(self.view.run, held))
+            self._bridge.ask(self.session.revert(held.id), lambda answer: self.say(answer or said))

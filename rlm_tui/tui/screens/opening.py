@@ -14,7 +14,6 @@ from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Scope, SessionLike
-    from rlm_tui.tui.screens.final import Forced
 
 NEXT_SCOPE: dict[Scope, Scope] = {"node": "subtree", "subtree": "run", "run": "node"}
 
@@ -43,19 +42,12 @@ class OpeningScreen(HandsScreen):
     # What is held ----------------------------------------------------------------------------------------------------
 
     def do_again(self) -> None:
-        """Try what failed once more."""
+        """Try what failed once more; at a reply, show others to choose from."""
+        held = self.view.held_here()
+        if held is not None and held.point == "reply":
+            self.do_resample()
+            return
         self.ask(self.session.retry(actions.hand(self.view)))
-
-    def do_force_final(self) -> None:
-        """Ask for the answer to force."""
-        from rlm_tui.tui.screens.final import FinalDialog
-
-        node = node_of(self.view)
-        self.host.push_screen(FinalDialog(self.view, node), partial(self._force, node))
-
-    def _force(self, node: str, forced: Forced | None) -> None:
-        if forced is not None:
-            self.ask(self.session.force_final(node, text=forced.text, var=forced.var))
 
     def do_kill(self) -> None:
         """End what is selected; ask first when that ends more than itself."""
