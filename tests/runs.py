@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.session import Session
 from rlm_tui.demo.catalogue import DEFAULT_SEED, model_for, scenario
 from rlm_tui.demo.scenario import Data
@@ -88,6 +89,7 @@ def watched(
     model: ChatModel | None = None,
     data: Data | None = None,
     pace: Pace | None = None,
+    breakpoints: Breakpoints | None = None,
     **options: Any,
 ) -> Iterator[Watched]:
     """A session on a scenario, not started yet; closed at the end. ``options`` are `Options`'."""
@@ -109,6 +111,7 @@ def watched(
         hold=hold,
         scenario=name,
         pace=pace,
+        breakpoints=breakpoints,
     )
     try:
         yield Watched(session, data)

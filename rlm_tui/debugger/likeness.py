@@ -50,6 +50,7 @@ class Breakpoint:
         hits: How often its point, scope and condition fitted.
         error: Why it is no breakpoint, or what its condition raised, which turned it off; empty when all is well.
         at: Where in ``text`` the error is, in characters; -1 when that is unknown.
+        kept: Whether it is in the project's file; else it is for this run only.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Breakpoint:
     hits: int = 0
     error: str = ""
     at: int = -1
+    kept: bool = True
 
 
 class BreakpointsLike(Protocol):

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import Event, RunStart, Text
@@ -117,6 +118,11 @@ class ReadOnlySession:
     def pausing(self, node: str) -> bool:
         """It never is."""
         return False
+
+    @property
+    def breakpoints(self) -> Breakpoints:
+        """None: nothing passes here."""
+        return Breakpoints()
 
     # Verbs, all refused -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rlm_tui.debugger.asking import Asking
+from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.changing import Changing
 from rlm_tui.debugger.deciding import Deciding
 from rlm_tui.debugger.gates import HoldingGates
@@ -16,6 +17,7 @@ from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
 from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.debugger.reach import Reach
+from rlm_tui.debugger.rules import Rules
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread
 from rlm_tui.journal import address
@@ -45,6 +47,7 @@ class Session:
         hold: Hold the root before its first request.
         scenario: A name to show for the run.
         pace: The scripted model's pace, when there is one.
+        breakpoints: Those of the project, and those given for this run.
     """
 
     read_only = False
@@ -57,12 +60,15 @@ class Session:
         hold: bool = False,
         scenario: str | None = None,
         pace: Pace | None = None,
+        breakpoints: Breakpoints | None = None,
     ) -> None:
         self.scenario = scenario
         self.gates = HoldingGates(journal, hold_first=hold)
         self.journal = journal
         self.engine = engine(self.gates)
         self.gates.waiting = self.engine.shared.held
+        self._breakpoints = breakpoints or Breakpoints()
+        self.gates.rules = Rules(self._breakpoints, self.engine.shared.run, journal.text)
         asking = Asking(self.engine, self.gates)
         self._stops = Stops(self.engine, self.gates, asking)
         self._reach = Reach(self.engine, self.gates, asking, self._stops)
@@ -117,6 +123,11 @@ class Session:
     def pausing(self, node: str) -> bool:
         """Whether a pause was asked for and the node is not at a point yet. From any thread."""
         return self.wants(node) == "pause"
+
+    @property
+    def breakpoints(self) -> Breakpoints:
+        """Its breakpoints. From any thread."""
+        return self._breakpoints
 
     # Verbs --------------------------------------------------------------------------------------------------------
 
