@@ -84,7 +84,8 @@ class Palette(Dialog[str | None]):
             chosen = n == self._at
             line = Line(ground="on-cursor" if chosen else "")
             line.add(f"{self._view.glyphs.cursor if chosen else ' '} ", "ink")
-            line.add(pad(action.name(self._view, self._session), _NAME), "ink bold" if chosen else "ink")
+            name = pad(action.name(self._view, self._session), _NAME, self._view.glyphs.ellipsis)
+            line.add(name, "ink bold" if chosen else "ink")
             room = cells - line.width - _KEYS - 1
             line.add(
                 pad(cut(action.says(self._view, self._session), room, self._view.glyphs.ellipsis), max(0, room)),

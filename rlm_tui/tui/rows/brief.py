@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from rlm_tui.journal import events
+from rlm_tui.journal import address, events
 from rlm_tui.journal.events import Text
 from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui import text
@@ -69,6 +69,8 @@ def _ended_badly(view: View, block: Block) -> tuple[str, str] | None:
 
 def _going_on(view: View, block: Block) -> tuple[str, str]:
     match block.status:
+        case "new" if _ahead(view, block):
+            return f"{text.count(lines(view, block), 'line')}, not run yet", "ink-3"
         case "new":
             return "not run", "ink-3"
         case "open":
@@ -77,6 +79,12 @@ def _going_on(view: View, block: Block) -> tuple[str, str]:
             return "skipped", "ink-2"
         case _:
             return _ended(block), "ink-2"
+
+
+def _ahead(view: View, block: Block) -> bool:
+    """Whether a block that has not run may still do so."""
+    node = view.run.nodes.get(address.node_of(block.id))
+    return view.run.end is None and not view.read_only and node is not None and node.status == "open"
 
 
 def _running(view: View, block: Block) -> tuple[str, str]:

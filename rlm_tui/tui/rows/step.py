@@ -9,7 +9,7 @@ from rlm_tui.tui.glyphs import STATE_INK
 from rlm_tui.tui.rows import brief, rebuilt, status
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.trajectory import DURATION, DURATION_FROM, MARGIN, TOKENS_FROM, Row, columns, prose_cells
-from rlm_tui.tui.rows.tree import gutter
+from rlm_tui.tui.rows.tree import gutter, noted
 from rlm_tui.tui.view import View, in_hand
 
 WORD = 9
@@ -29,7 +29,8 @@ def draw(view: View, row: Row, width: int, *, selected: bool, focused: bool) -> 
     held = _held(view, row)
     bright = held is not None and held is status.brightest(view)
     mark = _mark(row)
-    line = gutter(view, mark, held is not None, selected and row.part == 0, focused).add(" ")
+    line = gutter(view, row.key if row.part == 0 else None, mark, held is not None, selected and not row.part, focused)
+    line.add(" ")
     took, used = "", ""
     match row.kind, row.thing:
         case "asked" | "context", Node() | Call():
@@ -53,14 +54,15 @@ def draw(view: View, row: Row, width: int, *, selected: bool, focused: bool) -> 
     if row.kind in ("asked", "context"):
         line = line.cut(width, view.glyphs.ellipsis).fill(width)
     else:
-        line = _columns(line, took, used, width, view.glyphs.ellipsis)
+        note = noted(view, row.key) if row.part == 0 else ""
+        line = _columns(line, note, took, used, width, view.glyphs.ellipsis)
     line.ground = "on-held" if bright else ("on-cursor" if focused else "on-raised") if selected else ""
     return line
 
 
-def _columns(line: Line, took: str, used: str, width: int, ellipsis: str) -> Line:
+def _columns(line: Line, note: str, took: str, used: str, width: int, ellipsis: str) -> Line:
     side = columns(width)
-    line = line.cut(width - side - 1, ellipsis).fill(width - side - 1)
+    line = line.cut(width - side - 1 - len(note), ellipsis).add(note, "ink-2").fill(width - side - 1)
     if width >= DURATION_FROM:
         line.add(text.right(took, DURATION), "ink-3")
     if width >= TOKENS_FROM:
@@ -188,10 +190,17 @@ def _took(view: View, attempt: Attempt | None) -> tuple[str, str]:
     return text.duration(seconds), text.usage_tokens(attempt.usage) if attempt.status in ("ok", "partial") else ""
 
 
+def _block_name(block: Block) -> str:
+    if block.origin == "eval":
+        return "evaluate"
+    # Before it runs only its address tells that a person put it in.
+    return "put in" if block.origin == "human" or "+h" in block.id.rsplit("/", 1)[-1] else f"block {block.j}"
+
+
 def _block(view: View, line: Line, block: Block, held: Held | None, bright: bool) -> str:
     state = status.state_of(view, block)
     line.add("   ")
-    name = "evaluate" if block.origin == "eval" else f"block {block.j}"
+    name = _block_name(block)
     if held is not None and held.point != "block":
         name = status.point_words(held)
     sign = status.sign(view, state)

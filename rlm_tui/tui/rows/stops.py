@@ -66,7 +66,7 @@ class Columns:
     def of(cells: int) -> Columns:
         """For a width."""
         hits = cells - HITS - 2
-        then = max(34, min(int(cells * 0.62), hits - 12))
+        then = max(34, min(int(cells * 0.66), hits - 16))
         return Columns(FIRST + 10, FIRST + (22 if cells >= 100 else 20), then, hits)
 
 

@@ -124,7 +124,8 @@ def draw(view: View, row: TreeRow, width: int, *, selected: bool, focused: bool)
         left.add(label + " ", label_ink)
         left.spans += _bar(view, about, cells).spans
     else:
-        left.add(text.cut(label, max(room - 1, 1), view.glyphs.ellipsis), label_ink)
+        note = noted(view, row.key) if room > 3 else ""
+        left.add(text.cut(label, max(room - 1 - len(note), 1), view.glyphs.ellipsis), label_ink).add(note, "ink-2")
     left.fill(width - fixed - _cells(info, held))
     _put_info(left, info, ink, held, bright)
     if fixed:
@@ -152,17 +153,35 @@ def _ground(held: Held | None, bright: bool, selected: bool, focused: bool) -> s
     return ("on-cursor" if focused else "on-raised") if selected else ""
 
 
-def gutter(view: View, mark: Mark, held: bool, selected: bool, focused: bool) -> Line:
-    """The first two columns of every row: the cursor, and a person's hand."""
+def gutter(view: View, id: str | None, mark: Mark, held: bool, selected: bool, focused: bool) -> Line:
+    """The first two columns of every row: the cursor, and a person's hand, else the breakpoint that is here.
+
+    Args:
+        view: For the signs, and the breakpoints.
+        id: The address that the row stands for.
+        mark: The hand.
+        held: Whether something is held here.
+        selected: Whether the cursor is here.
+        focused: Whether the pane takes keys.
+    """
     g = view.glyphs
     cursor = (g.cursor if focused else g.cursor_blurred) if selected else " "
     ink = "held-text" if held else "ink" if focused else "ink-3"
-    return Line().add(cursor, ink).add(g.mark(mark), "human")
+    line = Line().add(cursor, ink)
+    sign = view.breakpoint(id) if mark != "edited" else ""
+    if not sign:
+        return line.add(g.mark(mark), "human")
+    return line.add(sign, {g.broken: "error", g.breakpoint: "ink"}.get(sign, "ink-3"))
+
+
+def noted(view: View, id: str | None) -> str:
+    """The sign of a note, with a space before it; empty where there is none."""
+    return f" {view.glyphs.note}" if id is not None and id in view.run.notes else ""
 
 
 def _left(view: View, row: TreeRow, held: Held | None, selected: bool, focused: bool) -> Line:
     g, about = view.glyphs, row.about
-    line = gutter(view, _mark(about, row.key in view.folded), held is not None, selected, focused)
+    line = gutter(view, row.key, _mark(about, row.key in view.folded), held is not None, selected, focused)
     depth = min(row.depth, DEEPEST)
     indent = "  " * depth if row.depth <= DEEPEST else "  " * (depth - 1) + f"{DEEPEST}{g.path}"
     twisty = (g.folded if row.key in view.folded else g.open) if row.has_children else " "

@@ -170,7 +170,8 @@ class StopsScreen(Screen[str | None]):
         aside = f"{len(breaks.all)}, {on} on" if breaks.all else ""
         title = stops.rule(self._view, "2", "breakpoints", aside, cells, not self.at_held)
         self.query_one("#stops-list-title", Lines).show([title])
-        self.query_one("#stops-heads", Lines).show([stops.heads(cells)] if breaks.all else [])
+        heads = [stops.heads(breaks.scrollable_content_region.width)] if breaks.all else []
+        self.query_one("#stops-heads", Lines).show(heads)
         self.query_one("#stops-always", Lines).show(self._always(cells))
         self.query_one("#stops-footer", Lines).show(*self._footer(cells))
 
@@ -240,9 +241,9 @@ class StopsScreen(Screen[str | None]):
             while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
                 pairs.pop()
             write(line, targets, 0, pairs)
-        fixed: list[Pair] = [("esc", "back", "back"), ("Q", "quit", "quit")]
-        line.add(" " * max(1, cells - 2 - width("esc back   Q quit") - line.width))
-        write(line, targets, 0, fixed)
+        if not self.query_one(Breaks).typing:
+            line.add(" " * max(1, cells - 2 - width("esc back   Q quit") - line.width))
+            write(line, targets, 0, [("esc", "back", "back"), ("Q", "quit", "quit")])
         return [line.fill(cells)], targets
 
     def say(self, said: str) -> None:

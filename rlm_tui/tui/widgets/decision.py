@@ -13,7 +13,7 @@ from rlm_tui.tui import actions, ladder, words
 from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.status import running_block
-from rlm_tui.tui.text import clean, clock, cut, width
+from rlm_tui.tui.text import clean, clock, cut, one_line, width
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -144,7 +144,8 @@ def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -
     since = clock(view.clock() - held.since)
     kind = "" if narrow or view.home_of(held) == "root" else _kind(view, held)
     place = words.joined(view.glyphs, kind + view.label(view.home_of(held)), words.i_k(held))
-    parts = [(said, "ink")] if narrow and said else [(place, "ink"), ("" if narrow else words.WHY[held.why], "ink-2")]
+    why = one_line(held.reason) if narrow else words.why(held)
+    parts = [(said, "ink")] if narrow and said else [(place, "ink"), (why, "ink-2"), *_modes(view, session)]
     for part, ink in parts:
         room = cells - first.width - GAP - len(since) - 3
         if part and room > 4:
@@ -158,6 +159,13 @@ def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -
     pairs = [pair(view, session, action.id) for action in actions.bar(view, session)]
     lines.append(_verbs(view, pairs, cells, len(lines), targets))
     return lines, targets
+
+
+def _modes(view: View, session: SessionLike) -> list[tuple[str, str]]:
+    """What is set that changes what verbs do."""
+    many = len(view.held_within())
+    wide = {"subtree": f"verbs go on with {many} held here and below", "run": f"verbs go on with all {many} held"}
+    return [(wide.get(view.scope, ""), "ink bold"), ("all-stop" if session.all_stop else "", "ink-2")]
 
 
 def _kind(view: View, held: Held) -> str:

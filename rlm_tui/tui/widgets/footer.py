@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GAP = 3
 MARGIN = 2
+ALL_STOP = "all-stop"
 
 Pair = tuple[str, str, str]
 """Key, label, action."""
@@ -49,15 +50,18 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
     """
     narrow = view.size == "narrow"
     fixed = [pair(view, session, id) for id in actions.ALWAYS if not (narrow and id == "quit")]
-    room = cells - 2 * MARGIN - _cells(fixed) - GAP
+    line, targets = Line().add(" " * MARGIN), list[Target]()
+    if not session.read_only and session.all_stop:
+        # A mode that is on must be seen wherever keys are.
+        targets.append(Target(0, line.width, line.width + len(ALL_STOP), "all_stop"))
+        line.add(ALL_STOP, "ink bold").add(" " * GAP)
+    room = cells - MARGIN - line.width - _cells(fixed) - GAP
     left: list[Pair] = []
     for action in actions.footer(view, session):
         item = pair(view, session, action.id)
         if _cells([*left, item]) > room:
             break
         left.append(item)
-    line, targets = Line(), list[Target]()
-    line.add(" " * MARGIN)
     write(line, targets, 0, left)
     line.add(" " * max(0, cells - MARGIN - _cells(fixed) - line.width))
     write(line, targets, 0, fixed)
