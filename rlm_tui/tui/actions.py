@@ -94,9 +94,9 @@ _SHOWN = {
 
 def shown(key: str) -> str:
     """A key as people write it."""
-    if len(key) > 1 and key.startswith("f") and key[1:].isdigit():
-        return key.upper()
-    return _SHOWN.get(key, key)
+    if key in _SHOWN:
+        return _SHOWN[key]
+    return key.upper() if len(key) > 1 and key.startswith("f") and key[1:].isdigit() else key
 
 
 # What is asked of the session ----------------------------------------------------------------------------------------
