@@ -505,7 +505,7 @@ async def test_tabs_go_round_and_can_be_clicked() -> None:
         assert seen == [1, 2, 3, 4, 5, 0]
         inspector.previous_tab()
         assert view.tab == 5
-        await pilot.click("InspectorTabs", offset=(14, 0))
+        await pilot.click("InspectorTabs", offset=(10, 0))
         assert view.tab == OUTPUT
         assert isinstance(app.focused, TextPane)
 

@@ -194,11 +194,23 @@ class HandsScreen(PanesScreen):
         self.host.push_screen(dialog, self._asked)
 
     def do_resample(self) -> None:
-        """Show the replies there are to the held one's request; ask for more when there is only one."""
+        """Show the replies there are to the held one's request; first ask for more when there is only one."""
+        from rlm_tui.tui.screens.samples import HowMany, about, request_of
+
+        held = self.view.held_here()
+        iteration = self.view.run.iterations.get(held.id) if held is not None else None
+        if held is None or iteration is None:
+            return
+        if iteration.samples:
+            self._show_samples(held, 0)
+        else:
+            dialog = HowMany(self.view, request_of(iteration), about(self.view, held))
+            self.host.push_screen(dialog, lambda number: self._show_samples(held, number) if number else None)
+
+    def _show_samples(self, held: Held, number: int) -> None:
         from rlm_tui.tui.screens.samples import SamplesScreen
 
-        if (held := self.view.held_here()) is not None:
-            self.host.push_screen(SamplesScreen(self.view, self.session, self._bridge, held), self._asked)
+        self.host.push_screen(SamplesScreen(self.view, self.session, self._bridge, held, number), self._edited)
 
     def do_revert(self) -> None:
         """Take back what was changed of the held value, and say what that was."""
