@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Blob, ErrorInfo, Text
+from rlm_tui.journal.events import Blob, ErrorInfo, Message, Text
 from rlm_tui.journal.query import Field
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Attempt, Block, Call, Edited, Iteration, Node
@@ -69,12 +69,71 @@ def subjects(run: Run) -> Iterator[Subject]:
                 yield from _notes(notes.pop(id, ()), thing.row, thing.depth)
     for id, left in notes.items():
         yield from _notes(left, address.node_of(id), 0)
+    yield from _changed(run)
+    yield from _in_hand(run, systems)
 
 
 def _notes(edits: Iterable[Edited], row: str, depth: int) -> Iterator[Subject]:
     for edit in edits:
         texts = _distinct({"note"}, [("note", _text(edit.value)), ("note", edit.note)])
         yield Subject(edit.id, row, "note", depth, "done", edit.by == "human", False, texts)
+
+
+def _changed(run: Run) -> Iterator[Subject]:
+    """What a person put into requests: sent, but not the text of any other thing."""
+    for edit in list(run.edits):
+        kind, row, depth = _asker(run, edit.id)
+        if edit.field == "messages":
+            before = {_identity(text) for _, text in _contents(edit.was)}
+            given = [text for _, text in _contents(edit.value) if _identity(text) not in before]
+        elif edit.field == "say":
+            given = [_text(cast("dict[str, Any]", edit.value or {}).get("text"))]
+        else:
+            continue
+        texts = _distinct({kind}, [("prompt", text) for text in given])
+        yield Subject(edit.id, row, kind, depth, "done", True, False, texts)
+
+
+def _in_hand(run: Run, systems: set[str]) -> Iterator[Subject]:
+    """What is held and has not become a part of anything yet."""
+    for held in list(run.held.values()):
+        node = run.nodes.get(held.node)
+        if node is None:
+            continue
+        if held.point == "llm":
+            kind, row, depth = _asker(run, held.id)
+            given = [text for role, text in _contents(held.value.get("messages")) if role == "system"]
+            new: Given = [("system", text) for text in given if _identity(text) not in systems]
+            texts = _distinct({kind}, new, "system")
+            yield Subject(held.id, row, kind, depth, "held", False, False, texts)
+        elif held.point == "observe":
+            texts = _distinct({"observe"}, [("observe", _text(held.value.get("text")))])
+            yield Subject(held.id, node.id, "observe", node.depth, "held", False, False, texts)
+        elif held.point == "final":
+            texts = _distinct({"rlm", "final"}, [("answer", _text(held.value.get("text")))])
+            yield Subject(node.id, node.id, "final", node.depth, "held", False, False, texts)
+
+
+def _asker(run: Run, id: str) -> tuple[str, str, int]:
+    """Of a request's address: what kind of thing asks, which row it is of, and how deep that is."""
+    node = run.nodes.get(address.node_of(id))
+    if node is not None:
+        return "reply", node.id, node.depth
+    call = run.calls.get(id)
+    above = run.nodes.get(address.node_of(call.block.id)) if call is not None else None
+    return "llm", id, above.depth + 1 if above is not None else 0
+
+
+def _contents(messages: Any) -> list[tuple[str, Text]]:
+    """Roles and texts of messages as an event keeps them."""
+    found: list[tuple[str, Text]] = []
+    for message in cast("list[Any]", messages) if isinstance(messages, list | tuple) else []:
+        if isinstance(message, Message):
+            found.append((message.role, message.content))
+        elif isinstance(message, dict):
+            fields = cast("dict[str, Any]", message)
+            found.append((str(fields.get("role", "")), _text(fields.get("content"))))
+    return found
 
 
 def _node(node: Node, task: Text | None, systems: set[str]) -> Iterator[Subject | Node]:

@@ -253,6 +253,27 @@ def test_what_is_on_its_way_and_what_was_not_kept_is_searched_too() -> None:
     assert [hit.id for hit in find(run, "status:sampling kind:reply")] == ["root/i2"]
 
 
+def test_what_is_held_and_what_a_person_put_in_a_request_is_searched_too() -> None:
+    made = Tape()
+    made.begin()
+    sent = [{"role": "system", "content": "be a surveyor"}, {"role": "user", "content": "how deep?"}]
+    made.hold("root/i1", "llm", messages=sent)
+    assert places(find(made.run(), "surveyor")) == [("root/i1", "system", 1)]
+    assert [hit.id for hit in find(made.run(), "status:held kind:reply")] == ["root/i1"]
+    made.edit("root/i1", "messages", [sent[0], {"role": "user", "content": "how wide?"}], sent)
+    made.edit("root/i1", "say", {"text": "use a rope", "at": "llm"})
+    run = made.run()
+    assert places(find(run, "wide")) == [("root/i1", "prompt", 1)] == places(find(run, "wide edited"))
+    assert places(find(run, "rope")) == [("root/i1", "prompt", 1)]
+    made.go("root/i1")
+    made.ask("root/i1", "ok")
+    made.hold("root/i1", "observe", text="seven metres")
+    assert places(find(made.run(), '"seven metres"')) == [("root/i1", "observe", 1)]
+    made.go("root/i1")
+    made.hold("root", "final", text="7 m")
+    assert places(find(made.run(), '"7 m" kind:final')) == [("root", "answer", 1)]
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

@@ -72,7 +72,7 @@ def place(view: View, hit: Hit) -> Place:
     from rlm_tui.tui.view import ANSWER, OBS
 
     run = view.run
-    tab = "Messages" if hit.field == "system" else ""
+    tab = "Messages" if hit.kind == "reply" and hit.field in ("system", "prompt") else ""
     match hit.kind:
         case "note":
             return _noted(view, hit.id)

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from rlm_tui.tui.finding import Finder
 from rlm_tui.tui.rows import found
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, count, cut, right
+from rlm_tui.tui.text import CAP, LINES, clean, count, cut, right
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -158,7 +158,11 @@ class FindLine(Vertical):
         self.typing = typing
         self.set_class(stands, "-stands")
         self.set_class(typing, "-typing")
-        self.screen.query_one("#footer").set_class(stands, "-away")
+        self._take_place(stands)
+
+    def _take_place(self, stands: bool) -> None:
+        """The footer's, which the line of code may have too."""
+        self.screen.query_one("#footer").set_class(stands or bool(self.screen.query("#prompt.-stands")), "-away")
 
     def _close(self) -> None:
         if self.mode == "filter":
@@ -242,6 +246,7 @@ class FindLine(Vertical):
         cells = self.size.width
         if not self.is_mounted or not self.has_class("-stands") or not cells:
             return
+        self._take_place(True)
         self.query_one("#find-sign", Lines).show([Line().add(f"  {self.mode:<8}", "ink bold")])
         self.query_one("#find-count", Lines).show([Line().add(right(self._counted(), _COUNT - _MARGIN), "ink-2")])
         self.query_one("#find-shown", Lines).show([self._shown(cells)])
@@ -305,6 +310,9 @@ class FindLine(Vertical):
         finder = self._finder
         if self._wrong and self.typing:
             return clean(self._wrong), "error"
+        hit = finder.hits[finder.at] if 0 <= finder.at < len(finder.hits) else None
+        if hit is not None and not self.typing and (hit.offset >= CAP or hit.line > LINES):
+            return "This is beyond what a pane lays out of a text; y copies all of it.", "ink-2"
         if finder.told and self.mode == "find":
             return clean(finder.told), "ink-2"
         if finder.missing and self.mode == "find":
