@@ -65,7 +65,12 @@ class BreakpointsLike(Protocol):
     """The breakpoints of a project, and those given for this run. From any thread; each change is kept in the file.
 
     Each change returns None when it was made, else why not, in words.
+
+    Attributes:
+        here: The address of the node that ``here`` and ``subtree`` mean in a line that is added.
     """
+
+    here: str
 
     @property
     def path(self) -> str:

@@ -132,7 +132,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("skip", ("x",), "skip", "Do not run the held block; at a final answer: reject it, with a message.",
            "decide", legal.skip, names=naming.skip, decides=True),
     Action("supply", ("S",), "supply answer", "Answer the selected call by hand, at any time until it has come back.",
-           "decide", legal.supply, names=naming.supply),
+           "decide", legal.supply),
     Action("insert", (), "insert code", "Put code in before the held block; the model is shown it, or not.",
            "decide", legal.insert),
     Action("tell", (), "message to the model", "Tell the node's model something, in what it is shown next.",

@@ -39,8 +39,7 @@ class Desk:
             scenario=session.scenario,
             read_only=session.read_only,
         )
-        # One of a session that has none is asked for nothing.
-        self.view.breakpoints = None if session.read_only else getattr(session, "breakpoints", None)
+        self.view.breakpoints = None if session.read_only else session.breakpoints
         past = session.events()
         # A journal that nobody runs is read as it is folded; of one that grows, the beginning is taken at once.
         self.bridge = Bridge(past if session.read_only else list(past))

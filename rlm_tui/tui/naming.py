@@ -11,7 +11,7 @@ from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import edits_of, failed, is_edited, release_word
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import Rung, Scope, SessionLike
+    from rlm_tui.debugger.likeness import Rung, SessionLike
 
 AGAIN = {"aborted": "run again", "died": "run again", "diverged": "rebuild again"}
 """What trying again is called, by what failed."""
@@ -108,10 +108,6 @@ def pause_destroys(view: View, session: SessionLike) -> bool:
     return view.scope == "node" and session.ladder(node_of(view)).next in ("abort", "kill")
 
 
-SCOPES: dict[Scope, str] = {"node": "this node", "subtree": "it and below", "run": "the run"}
-"""What verbs are of, by scope."""
-
-
 def scope(view: View, session: SessionLike) -> str:
     """The scope that is set."""
     return f"scope: {view.scope}"
@@ -142,12 +138,7 @@ def what_revert_does(view: View, session: SessionLike) -> str:
     return "Back to what was held. " + taken_back(edits_of(view.run, held)) if held is not None else "Back."
 
 
-def supply(view: View, session: SessionLike) -> str:
-    """At a call that is held, its answer; elsewhere, of the selected one."""
-    return "supply answer"
-
-
 def break_here(view: View, session: SessionLike) -> str:
     """Whether there is one here already."""
     there = view.breakpoint(view.item or view.node)
-    return "no break here" if there else "break here"
+    return "clear break" if there else "break here"

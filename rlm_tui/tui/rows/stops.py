@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rlm_tui.journal import events
+from rlm_tui.journal import address, events
 from rlm_tui.journal.tree import Held
 from rlm_tui.tui import text, words
 from rlm_tui.tui.rows import brief, code, status
@@ -25,9 +25,8 @@ FIRST = 5
 
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 _PARTS = re.compile(
-    r"\s*(?P<point>\S+)(?:\s+@(?P<scope>\S+))?(?:\s+if\s+(?P<when>.*?))?(?:\s+(?P<often>every\s+\d+|once))?"
-    r"(?:\s+do\s+(?P<then>.*))?\s*\Z",
-    re.DOTALL,
+    r"\s*(?P<point>\*|\w+)\s*(?:@(?P<scope>.*?))?(?:\s+if\s+(?P<when>.*?))?(?:\s+(?P<often>every\s+\d+|once))?"
+    r"(?:\s+do\s+(?P<then>.*))?\s*\Z"
 )
 
 
@@ -67,7 +66,7 @@ class Columns:
         """For a width."""
         hits = cells - HITS - 2
         then = max(34, min(int(cells * 0.66), hits - 16))
-        return Columns(FIRST + 10, FIRST + (22 if cells >= 100 else 20), then, hits)
+        return Columns(FIRST + 10, FIRST + (28 if cells >= 100 else 22), then, hits)
 
 
 def heads(cells: int) -> Line:
@@ -100,7 +99,7 @@ def breakpoint(view: View, one: Breakpoint, cells: int, *, selected: bool, focus
         line.add(text.cut(text.one_line(one.text), at.hits - FIRST - 1, g.ellipsis), body)
     else:
         line.add(text.cut(text.one_line(split.point), at.where - FIRST - 1, g.ellipsis), body).fill(at.where)
-        line.add(text.cut(text.one_line(split.scope), at.when - at.where - 1, g.ellipsis), aside).fill(at.when)
+        line.add(text.cut(where(view, split.scope), at.when - at.where - 1, g.ellipsis), aside).fill(at.when)
         _when(line, split.when, one.on, at.then - 1, g.ellipsis)
         line.fill(at.then).add(text.cut(text.one_line(split.then), at.hits - at.then - 1, g.ellipsis), body)
     line.fill(at.hits).add(hits, "ink" if one.hits and one.on else "ink-3")
@@ -108,6 +107,17 @@ def breakpoint(view: View, one: Breakpoint, cells: int, *, selected: bool, focus
     if one.error:
         rows += [Line().fill(at.when).add(row, "error") for row in text.wrap(wrong(one), max(20, cells - at.when - 2))]
     return rows
+
+
+def where(view: View, scope: str) -> str:
+    """The scope of a breakpoint; what is in this run by its label instead of its address."""
+    found = _QUOTED.search(scope)
+    id = found.group()[1:-1] if found is not None else ""
+    node = address.node_of(id)
+    if not id or (node not in view.run.calls and node != address.ROOT):
+        return text.one_line(scope)
+    below = "below " if scope.startswith("subtree") else ""
+    return below + words.joined(view.glyphs, view.label(node), id.removeprefix(node).strip("/"))
 
 
 def _when(line: Line, condition: str, on: bool, stop: int, ellipsis: str) -> None:

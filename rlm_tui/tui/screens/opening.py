@@ -79,17 +79,21 @@ class OpeningScreen(HandsScreen):
 
     def do_break_here(self) -> None:
         """Set a breakpoint at what is selected, or take it away."""
-        at, before = self.view.item or self.view.node, len(self.session.breakpoints.all())
-        if (why := self.session.breakpoints.toggle_at(at)) is not None:
+        at, breakpoints = self.view.item or self.view.node, self.session.breakpoints
+        there = bool(breakpoints.marks(at))
+        if (why := breakpoints.toggle_at(at)) is not None:
             self.say(why)
-            return
-        there = self.session.breakpoints.all()
-        self.say(f"Breakpoint: {there[-1].text}" if len(there) > before else "The breakpoint here is gone.")
+        elif there:
+            self.say("The breakpoint here is gone.")
+        else:
+            point = breakpoints.all()[breakpoints.marks(at)[0]].text.split(maxsplit=1)[0]
+            self.say(f"A breakpoint is set here, at {point}, for this run. B lists all.")
 
     def do_stops(self) -> None:
         """Open the list of what is held, and the breakpoints."""
         from rlm_tui.tui.screens.stops import StopsScreen
 
+        self.session.breakpoints.here = node_of(self.view)
         screen = StopsScreen(self.view, self.session, self._bridge, self._breaks, self.do_quit)
         self.host.push_screen(screen, self._go_there)
 
