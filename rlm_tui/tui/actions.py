@@ -302,6 +302,9 @@ def footer(view: View, session: SessionLike) -> list[Action]:
         ids = ("next_held", *(id for id in ids if id != "next_held"))
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
+    if view.filtered is not None:
+        # Rows are hidden: the way to all of them is never cut.
+        ids = ("back", *ids)
     found = [BY_ID[id] for id in ids if can(BY_ID[id], view, session)]
     barred = {"follow"} if view.follow else set[str]()
     held = view.held_here()

@@ -138,7 +138,7 @@ async def test_the_tree_follows_what_is_typed_and_escape_shows_all(stage: Stage)
     await stage.press("enter")
     assert not stage.main.query_one(FindLine).typing and stage.main.pane == "calls"
     assert "1 kind:llm · esc shows all" in stage.text
-    assert stage.main.query_one("#footer").display
+    assert stage.main.query_one("#footer").display and "esc show all rows" in stage.footer
     await stage.press("down", "down")
     assert stage.view.node in (row.key for row in (entry.about for entry in shown.entries))
     await stage.press("escape")
@@ -159,6 +159,7 @@ async def test_in_a_narrow_window_the_filtered_tree_is_shown(stage: Stage) -> No
     await stage.press("f", *"kind:llm", "enter")
     await stage.until(lambda: stage.view.filtered is not None, "the filter")
     await stage.until(lambda: "calls filtered" in stage.text, "the title")
+    assert "esc show all rows" in stage.footer
     assert stage.main.pane == "calls"
     await stage.press("escape")
     assert "filtered" not in stage.text and stage.main.pane == "calls"

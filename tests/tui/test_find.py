@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -364,6 +365,45 @@ async def test_letters_that_type_do_nothing_else(stage: Stage) -> None:
     assert stage.run.seen == seen
     assert stage.main.query_one(Seeking).value == "asxRQ.,[]1"
     assert stage.app.screen is stage.main
+
+
+@staged()
+async def test_a_line_of_code_and_a_search_stand_side_by_side(stage: Stage) -> None:
+    await stage.ready("llm")
+    await stage.press("slash", *"context", "enter")
+    await counted(stage)
+    await stage.press("exclamation_mark", *"1+1")
+    footer = stage.main.query_one("#footer")
+    assert not footer.display and "find" in stage.text
+    await stage.press("escape")
+    await stage.until(lambda: not stage.main.query_one("#prompt").has_class("-stands"), "the line of code away")
+    await stage.until(lambda: not footer.display, "the search in the footer's place")
+    await stage.press("escape")
+    assert footer.display
+
+
+@staged(hold=False)
+async def test_a_hit_beyond_what_is_laid_out_says_so(stage: Stage) -> None:
+    await answered(stage)
+    await stage.press("slash", *"station", "enter")
+    finder = await counted(stage)
+    far = dataclasses.replace(finder.hits[0], offset=text.CAP + 5)
+    finder.hits[:] = [far]
+    finder.at = 0
+    stage.main.query_one(FindLine).sync()
+    await stage.until(lambda: "beyond what a pane lays out" in stage.text, "a sentence")
+
+
+@staged(size=(160, 45), hold=False, app={"ascii": True})
+async def test_in_ascii_nothing_else_is_shown(stage: Stage) -> None:
+    await answered(stage)
+    await stage.press("slash", *"station", "enter")
+    await counted(stage)
+    await stage.press("L")
+    await stage.until(lambda: isinstance(stage.app.screen, HitsScreen), "the list")
+    await stage.pilot.pause(0.3)
+    # The last column is the scroll bar of the list.
+    assert not [row for row in stage.text.split("\n") if not row.ljust(160)[:159].isascii()]
 
 
 @staged()

@@ -75,6 +75,8 @@ def pair(view: View, session: SessionLike, id: str) -> Pair:
         return "1-3", "pane", "pane"
     if id == "iteration_back":
         return "[ ]", "iteration", id
+    if id == "back" and view.filtered is not None:
+        return "esc", "show all rows", id
     return action.key, action.name(view, session), id
 
 
