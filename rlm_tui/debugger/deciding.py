@@ -40,7 +40,7 @@ class Deciding:
             var: Or a variable of its REPL that holds it.
         """
         at = self.reach.node(node)
-        if at is None:
+        if at is None or not (self._works(node) or self.reach.ended(node)):
             if var is not None:
                 return "It has not begun, so it has no variables; give a text."
             return self.supply_call(node, text or "", "final")
@@ -59,6 +59,16 @@ class Deciding:
     def _begin_ending(self, node: str) -> None:
         self.reach.ending.add(node)
         self.reach.gates.forget(node)
+
+    def _unless_refused(self, id: str, refusal: Refusal) -> Refusal:
+        if refusal is not None:
+            self.reach.ending.discard(id)
+        return refusal
+
+    def _works(self, id: str) -> bool:
+        """Whether a child works at a call: not one that ended with its block, and waits to begin once more."""
+        folded = self.reach.run.nodes.get(id)
+        return folded is not None and folded.status == "open" and self.reach.node(id) is not None
 
     def _gone(self, node: str) -> Refusal:
         if self.reach.ended(node):
@@ -83,10 +93,7 @@ class Deciding:
         """Answer a sub-call by hand: before it begins, while it is under way, or as its answer comes back."""
         if id == address.ROOT:
             return "The root was called by nobody; force its final answer."
-        hand = self.reach.gates.held.get(id)
-        if self.reach.node(id) is not None and not self.reach.ended(id) and hand is None:
-            return await self.force_final(id, text, None)
-        return self.supply_call(id, text, "supply")
+        return await self.force_final(id, text, None) if self._works(id) else self.supply_call(id, text, "supply")
 
     def supply_call(self, id: str, text: str, verb: str) -> Refusal:
         """Answer a call that no loop works on: queued, held, a leaf under way, or one that comes back."""
@@ -94,7 +101,7 @@ class Deciding:
         if call is None:
             return NO_NODE
         hand = self.reach.gates.held.get(id)
-        if hand is not None:
+        if hand is not None and hand.point != "limit":
             if (why := self.reach.kept(hand) or self.changing.edit(id, "answer", text)) is not None:
                 return why
             self.reach.hand_on(hand, verb)
@@ -105,7 +112,7 @@ class Deciding:
             return ENDING
         self._begin_ending(id)
         self.reach.write(id, "answer", text)
-        return self.reach.engine.supply(id, text)
+        return self._unless_refused(id, self.reach.engine.supply(id, text))
 
     def kill_node(self, id: str) -> Refusal:
         """End a node, or a sub-call, without an answer; what is below it ends first."""
@@ -115,7 +122,7 @@ class Deciding:
             self.reach.engine.kill()
             return None
         hand = self.reach.gates.held.get(id)
-        if self.reach.node(id) is not None and not self.reach.ended(id):
+        if self._works(id):
             if (why := self._gone(id)) is not None:
                 return why
             self._begin_ending(id)
@@ -136,4 +143,4 @@ class Deciding:
             return ENDING
         self._begin_ending(id)
         self.reach.write(id, "kill", True)
-        return self.reach.engine.kill_call(id)
+        return self._unless_refused(id, self.reach.engine.kill_call(id))

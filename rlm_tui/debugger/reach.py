@@ -12,7 +12,7 @@ from rlm_tui.debugger.likeness import Refusal, Scope
 from rlm_tui.engine.node import Node
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Edit, NodeEnd
+from rlm_tui.journal.events import CallEnd, Edit, Event, NodeEnd
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Call
 
@@ -43,6 +43,14 @@ class Reach:
     asking: Asking
     stops: Stops
     ending: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        self.engine.journal.subscribe(self._follow)
+
+    def _follow(self, event: Event) -> None:
+        """What has ended is not ending; it may begin once more, when the block that asked for it does."""
+        if isinstance(event, NodeEnd | CallEnd):
+            self.ending.discard(event.id)
 
     @property
     def run(self) -> Run:
