@@ -17,6 +17,8 @@ from rlm_tui.engine.gate import (
     Observation,
     Request,
     Verdict,
+    apply_edit,
+    with_message,
 )
 from rlm_tui.journal import address
 from rlm_tui.journal.events import EditField, Point
@@ -125,6 +127,19 @@ def current(value: GateValue, field: str) -> Any:
             return {"name": name, "to": limit if raised is None else raised}
         case _:
             return None
+
+
+def with_said(value: dict[str, Any], text: str) -> dict[str, Any]:
+    """What a message to the model changes of a held value, as `shown` gives it.
+
+    Args:
+        value: A held request or observation.
+        text: The message.
+    """
+    if "messages" in value:
+        return {"messages": [dict(message) for message in with_message(tuple(value["messages"]), text)]}
+    whole = apply_edit(Observation(value["text"]), "say", {"text": text, "at": "observe"})
+    return {"text": shown(whole)["text"]}
 
 
 def fields(point: Point, id: str, value: GateValue) -> tuple[EditField, ...]:

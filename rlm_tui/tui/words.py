@@ -209,15 +209,26 @@ def current(view: View, held: Held) -> dict[str, Any]:
         view: For the run and for texts kept elsewhere.
         held: What is held.
     """
-    value = dict(held.value) | (_asked(view.run, held) if held.point == "error" else {})
+    first = dict(held.value) | (_asked(view.run, held) if held.point == "error" else {})
+    value: dict[str, Any] = {key: _whole(view, item) for key, item in first.items()}
     for edited in edits_of(view.run, held):
+        new = _whole(view, edited.value)
         if key := _KEYS.get(edited.field):
-            value[key] = edited.value
+            value[key] = new
         elif edited.field == "final":
-            value.update(cast(dict[str, Any], edited.value))
+            value.update(new)
         elif edited.field == "limit":
-            value["limit"] = cast(dict[str, Any], edited.value)["to"]
-    return {key: _whole(view, item) for key, item in value.items()}
+            value["limit"] = new["to"]
+        elif edited.field == "say":
+            value |= _with_said(value, new["text"])
+    return value
+
+
+def _with_said(value: dict[str, Any], said: str) -> dict[str, Any]:
+    """A held request, or an observation, with a message to the model at its end."""
+    from rlm_tui.debugger.edits import with_said
+
+    return with_said(value, said)
 
 
 def _asked(run: Run, held: Held) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _HANDS = {
     "code": "your edit of", "reply": "your edit of the reply,", "obs": "your edit of the observation,",
     "messages": "your edit of the request,", "prompt": "your edit of the prompt,",
     "answer": "your answer for", "final": "your answer for", "skip": "your skip of", "kill": "your kill of",
+    "insert": "your code before", "say": "your message to",
     "limit": "your limit for", "model": "your model for", "params": "your parameters for",
 }  # fmt: skip
 """What a person did, by the field of the edit."""

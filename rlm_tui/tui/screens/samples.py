@@ -291,9 +291,7 @@ class SamplesScreen(Screen[bool | None]):
             return f"{count(open_, 'reply', 'replies')} still on the way. One that is whole can be picked now."
         if len(found) == 1:
             return "There is no other reply yet. r asks for more."
-        return "Nothing of any reply has run. What follows from another one than the first carries " + (
-            f"{self._view.glyphs.human}."
-        )
+        return f"Nothing of any reply has run. Another than the first carries {self._view.glyphs.human}."
 
     def _keys(self, sample: Sample) -> list[tuple[str, str, str]]:
         verb = "keep the first" if not sample.number else f"take reply {sample.number + 1}"
