@@ -86,13 +86,18 @@ class FindingScreen(PanesScreen):
             self.do_hits()
         elif event.mode == "find" and self.finder.hits:
             self._step(1)
-        self.sync()
+        self._settle_footer()
 
     def on_find_line_closed(self, event: FindLine.Closed) -> None:
         """Keys go where they went before."""
         event.stop()
         self.focus_pane()
+        self._settle_footer()
+
+    def _settle_footer(self) -> None:
+        """Repaint now, and what had no place until now once it has one."""
         self.sync()
+        self.call_after_refresh(self.sync)
 
     def on_find_line_changed(self, event: FindLine.Changed) -> None:
         """More was found, or other rows are shown."""
