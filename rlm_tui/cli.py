@@ -67,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--system-prompt", type=Path, metavar="FILE", help="what every node is taught")
     command.add_argument("--hold", action="store_true", help="hold the root before its first request")
+    command.add_argument(
+        "--break", dest="breakpoints", action="append", default=[], metavar="BREAKPOINT",
+        help="a breakpoint for this run, such as: block @depth>=1 if \"llm_query\" in code (repeatable)",
+    )  # fmt: skip
     command.add_argument("--headless", action="store_true", help="no screen: progress on stderr, the answer on stdout")
     command.add_argument("--json", action="store_true", help="no screen: one JSON object on stdout")
     _settings(command, (*config.LIMITS, *config.CONFINEMENT, *config.PLACES, *config.SCREEN))

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlm_tui.config import Settings, user_file
+from rlm_tui.config import PROJECT_BREAKPOINTS, Settings, user_file
 from rlm_tui.inputs import Context, read_context, read_text
 from rlm_tui.usage import ANSWERED, BAD_USAGE, INSTEAD_OF_BWRAP, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
@@ -114,12 +114,13 @@ def _start(args: argparse.Namespace, found: Settings, material: Callable[[], Mat
     except ValueError as error:
         raise UsageError(str(error)) from error
     system_prompt = read_text(args.system_prompt) if args.system_prompt else None
+    _check_breakpoints(args.breakpoints, holding=not headless)
     _check_runs_dir(found)
-    making = Making(found, material, pace, system_prompt)
+    making = Making(found, material, pace, system_prompt, args.breakpoints)
     if headless:
         from rlm_tui.headless import run_headless
 
-        return run_headless(making.journal, making.engine(), as_json=args.json)
+        return run_headless(making.journal, making.unattended(), as_json=args.json)
     return _farewell(_show(lambda: making.session(hold=args.hold), found))
 
 
@@ -131,15 +132,22 @@ class Making:
         material: Makes what the run is about.
         pace: The scripted model's.
         system_prompt: What every node is taught; None for the dialect's own.
+        breakpoints: Those given for this run.
     """
 
     def __init__(
-        self, found: Settings, material: Callable[[], Material], pace: Pace, system_prompt: str | None
+        self,
+        found: Settings,
+        material: Callable[[], Material],
+        pace: Pace,
+        system_prompt: str | None,
+        breakpoints: Sequence[str] = (),
     ) -> None:
         self._found = found
         self._material = material
         self._pace = pace
         self._system_prompt = system_prompt
+        self._breakpoints = breakpoints
 
     @cached_property
     def material(self) -> Material:
@@ -174,12 +182,27 @@ class Making:
             config=one.config,
         )  # fmt: skip
 
+    def unattended(self) -> EngineRun:
+        """The run without a screen: breakpoints that hold nothing do what they do."""
+        if not self._breakpoints:
+            return self.engine()
+        from rlm_tui.debugger.breakpoints import Breakpoints
+        from rlm_tui.debugger.rules import Rules, UnattendedGates
+
+        gates = UnattendedGates(self.journal)
+        engine = self.engine(gates)
+        gates.rules = Rules(Breakpoints(None, self._breakpoints), engine.shared.run, self.journal.text)
+        return engine
+
     def session(self, *, hold: bool) -> Session:
         """The run in the debugger."""
+        from rlm_tui.debugger.breakpoints import Breakpoints
         from rlm_tui.debugger.session import Session
 
         scenario = self.material.scenario
-        return Session(self.journal, self.engine, hold=hold, scenario=scenario, pace=self._pace if scenario else None)
+        breakpoints = Breakpoints(PROJECT_BREAKPOINTS, self._breakpoints)
+        pace = self._pace if scenario else None
+        return Session(self.journal, self.engine, hold=hold, scenario=scenario, pace=pace, breakpoints=breakpoints)
 
 
 def open_run(args: argparse.Namespace, found: Settings) -> int:
@@ -233,6 +256,26 @@ def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
 
 
 # What they share --------------------------------------------------------------------------------------------------
+
+
+def _check_breakpoints(given: Sequence[str], *, holding: bool) -> None:
+    """Whether what was given are breakpoints; without a screen, whether they hold nothing."""
+    if not given:
+        return
+    from rlm_tui.debugger.language import BreakpointError, parse
+
+    for line in given:
+        try:
+            rule = parse(line)
+        except BreakpointError as error:
+            place = printable(line[error.at :], 40)
+            at = f", at {place!r}" if place else ", at its end"
+            raise UsageError(f"--break {printable(line)!r}{at}: {error}") from None
+        if rule.act == "hold" and not holding:
+            raise UsageError(
+                f"--break {printable(line)!r}: nobody can let it go without a screen; "
+                'leave --headless out, or end it with: do log "…" (or answer, set, skip)'
+            )
 
 
 def _check_confinement(found: Settings) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from rlm_tui.usage import UsageError
 
 PROJECT_FILE = Path(".rlm-tui") / "config.toml"
+PROJECT_BREAKPOINTS = Path(".rlm-tui") / "breakpoints"
 PREFIX = "RLM_TUI_"
 
 

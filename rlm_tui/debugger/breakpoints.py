@@ -74,6 +74,9 @@ def entry(line: str, here: str, *, kept: bool = True) -> Entry:
     if made.listed:
         try:
             made.rule = parse(made.line.strip(), here)
+            if kept and made.rule.act == "set":
+                # Such a file may come from anywhere, and where a context is sent is not for it to say.
+                made.rule, made.error = None, "set is not obeyed from a file: give it with --break, or type it here."
         except BreakpointError as error:
             made.error, made.at = str(error), error.at
     return made
@@ -181,18 +184,18 @@ class Breakpoints:
 
     def check(self, text: str) -> Breakpoint:
         """What a line would be, without adding it."""
-        return entry(text.strip(), self.here).shown()
+        return entry(text.strip(), self.here, kept=False).shown()
 
     # Changing -----------------------------------------------------------------------------------------------------
 
     def add(self, text: str) -> Refusal:
         """Add one, which is on."""
         with self._lock:
-            made = entry(_anchored(text.strip(), self.here), self.here)
+            made = entry(_anchored(text.strip(), self.here), self.here, kept=False)
             if made.rule is None:
                 return made.error or "There is nothing to add."
             # One that speaks of this run's own things is of no use in another.
-            made.kept = self._path is not None and not _is_of_this_run(made.rule)
+            made.kept = self._path is not None and made.rule.act != "set" and not _is_of_this_run(made.rule)
             if made.kept and (why := self._load()):
                 return why
             (self._kept if made.kept else self._own).append(made)
@@ -201,12 +204,14 @@ class Breakpoints:
     def change(self, index: int, text: str) -> Refusal:
         """Put another in the place of one."""
         with self._lock:
-            made = entry(_anchored(text.strip(), self.here), self.here)
+            made = entry(_anchored(text.strip(), self.here), self.here, kept=False)
             if made.rule is None:
                 return made.error or "There is nothing to put there."
             found = self._at(index)
             if isinstance(found, str):
                 return found
+            if found.kept and made.rule.act == "set":
+                return "set is not obeyed from a file; add it as a new one, which is for this run."
             found.line, found.rule, found.on, found.spent = made.line, made.rule, made.on, False
             found.error, found.at, found.hits = "", -1, 0
             return self._changed()

@@ -19,12 +19,14 @@ from rlm_tui.engine.gate import (
     LimitHit,
     Observation,
     Request,
+    V,
     Verdict,
     apply_edit,
 )
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Edit, EditField, Point, Text, head
 from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal
 from rlm_tui.journal.tree import Call, Iteration, Node
 from rlm_tui.llm.base import Reply
 
@@ -306,6 +308,29 @@ class Rules:
         if scope is not None and not scope.fits(scene.id, scene.node, scene.depth(), scene.label()):
             return False
         return condition is None or bool(condition.value(scene.look_up, scene.searched))
+
+
+@dataclass(slots=True)
+class UnattendedGates:
+    """Gates that hold nothing, as nobody is there to let it go, and do what breakpoints do.
+
+    Args:
+        journal: Gets what they did.
+        rules: The breakpoints.
+    """
+
+    journal: Journal
+    rules: Rules | None = None
+
+    async def pass_(self, point: Point, id: str, value: V, *, node: str) -> V:
+        """Hand a value on, as the breakpoints made it. One whose condition fails is off from then on."""
+        met = self.rules.meet(point, id, node, value) if self.rules is not None else None
+        if met is None:
+            return value
+        for edit in met.edits:
+            self.journal.append(edit)
+        # A breakpoint never changes the kind of a value.
+        return cast(V, met.value)
 
 
 def _act(rule: Rule, scene: Scene) -> list[Edit]:

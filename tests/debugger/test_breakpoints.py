@@ -208,6 +208,15 @@ def test_one_that_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
         assert "can't be kept" in (Breakpoints(closed / "x" / "breakpoints").add("block") or "")
 
 
+def test_a_file_does_not_say_where_a_context_is_sent(file: Path) -> None:
+    file.write_text("llm do set model=elsewhere/x\nblock\n")
+    kept = Breakpoints(file)
+    assert not kept.active()[1:] and "not obeyed from a file" in kept.all()[0].error
+    assert "add it as a new one" in (kept.change(1, "llm do set model=x") or "")
+    assert kept.add("llm do set model=x") is None
+    assert [b.kept for b in kept.all()] == [True, True, False] and "model=x" not in file.read_text()
+
+
 def test_here_and_subtree_mean_the_node_they_were_said_in(file: Path) -> None:
     kept, child = Breakpoints(file), "root/i1/b1~rlm:00000000#1"
     before = file.read_text()
