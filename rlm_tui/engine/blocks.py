@@ -91,7 +91,7 @@ class Blocks:
 
     def _hold_clock(self) -> None:
         # What a person evaluates while the node is held does compute.
-        evaluated = self.current is not None and "+" in self.current.rsplit("/", 1)[-1]
+        evaluated = self.current is not None and "+e" in self.current.rsplit("/", 1)[-1]
         self._keeping.held = self._held > 0 and not evaluated
         if self.repl is not None:
             self.repl.hold_clock(self._keeping.held)
@@ -126,9 +126,13 @@ class Blocks:
         """End the REPL: the next one is made anew, up to what it is made for."""
         await self._keeping.discard()
 
-    def recall(self, end: ExecEnd) -> None:
+    def recall(self, start: ExecStart, end: ExecEnd) -> None:
         """Take the end of a block that an earlier process ran."""
-        self._lost = end.status == "died" or REPL_LOST in end.reasons
+        self._note_loss(start, end.status == "died" or REPL_LOST in end.reasons)
+
+    def _note_loss(self, start: ExecStart, lost: bool) -> None:
+        # The model is told with its own next block, and not with what a person put in before that.
+        self._lost = lost or (self._lost and start.origin != "model")
 
     # Running something --------------------------------------------------------------------------------------------
 
@@ -146,7 +150,7 @@ class Blocks:
         except asyncio.CancelledError:
             # Stopped before its code began, or while a lost worker was waited for: what began has an end.
             if not self._going:
-                self.shared.journal.append(ExecEnd(id=start.id, status="aborted", by=start.by))
+                self.shared.journal.append(ExecEnd(id=start.id, status="aborted", by=_stopped_by(start, None)))
             raise
         if self._going and end.status in ("aborted", "died"):
             # It did not end by itself: the process goes, and the run can be gone on with.
@@ -165,7 +169,7 @@ class Blocks:
     async def _execute(self, start: ExecStart) -> ExecEnd:
         calls = self._serving(start.id)
         output = Output(self._pieces_of(start.id))
-        code, rebuilt = self.shared.text(start.code), self._lost
+        code, rebuilt = self.shared.text(start.code), self._lost and start.origin == "model"
         self._stopped_by = None
         async with Computing(self.shared.slots) as slot:
             try:
@@ -175,7 +179,7 @@ class Blocks:
             result = await self._run(repl, start.id, code, output, calls, slot)
         notes = list(calls.notes)
         if start.origin != "eval":
-            self._lost = not repl.alive
+            self._note_loss(start, not repl.alive)
             notes += [REBUILT] if rebuilt else []
         return self._keeping.noting_divergence(self._end(start, code, result, output, notes, lost=not repl.alive))
 
@@ -239,10 +243,11 @@ class Blocks:
     def _end(
         self, start: ExecStart, code: str, result: BlockResult, output: Output, notes: list[str], *, lost: bool
     ) -> ExecEnd:
-        by = self._stopped_by if result.status in ("aborted", "died") else None
+        stopped = result.status in ("aborted", "died")
+        by = self._stopped_by if stopped else None
         error = outcome.error_text(result, by, self.shared.options.block_timeout_s, lost=lost)
         end = outcome.exec_end(start.id, code, result, output, notes, self._is_data, error=error, lost=lost)
-        return end.model_copy(update={"by": by or start.by})
+        return end.model_copy(update={"by": _stopped_by(start, by) if stopped else start.by})
 
     def _pieces_of(self, id: str) -> Pieces:
         self._pieces[id] = pieces = Pieces(self.shared.journal, id)
@@ -349,6 +354,11 @@ class Blocks:
         for task in list(self._calls):
             task.cancel()
         await self._keeping.close()
+
+
+def _stopped_by(start: ExecStart, by: str | None) -> str | None:
+    """Who is to be named in the end of what did not end by itself: what a person evaluates is theirs in any case."""
+    return by or (start.by if start.origin == "eval" else None)
 
 
 async def _settled(*tasks: asyncio.Future[Any]) -> None:

@@ -55,6 +55,21 @@ def _is_outcome(event: Event) -> bool:
     )
 
 
+def _of(edit: Edit, hold: Hold) -> bool:
+    """Whether a change is one of a held value, and not of something else that has the same address."""
+    match edit.field:
+        case "note":
+            return False
+        case "say":
+            return edit.value["at"] == hold.point
+        case "limit":
+            return hold.point == "limit" and edit.value["name"] == hold.value.get("name")
+        case "model" | "params":
+            return hold.point != "limit"
+        case _:
+            return True
+
+
 class Effects:
     """The memory of one run, kept by family and address, over its journal.
 
@@ -67,7 +82,9 @@ class Effects:
         self._ends: dict[tuple[Family, str], Event] = {}
         self._starts: dict[tuple[Family, str], int] = {}
         self._edits: dict[str, list[Edit]] = {}
-        self._before_hold: dict[str, int] = {}
+        self._held: dict[str, tuple[int, Hold]] = {}
+        """By address, what was held there last, and how many changes there were before."""
+        self._before_start: dict[str, int] = {}
         self._killed: dict[str, list[str]] = {}
         """By block, the calls that ended only because it was stopped."""
         self._cut_short: dict[str, list[str]] = {}
@@ -81,7 +98,7 @@ class Effects:
             self._learn_edit(event)
             return
         if isinstance(event, Hold):
-            self._before_hold[event.id] = len(self._edits.get(event.id, ()))
+            self._held[event.id] = len(self._edits.get(event.id, ())), event
             return
         kind = family(event)
         if kind is None:
@@ -91,6 +108,11 @@ class Effects:
             self._ends.pop((kind, event.id), None)
             if kind == "exec":
                 self._forget_killed(event.id)
+            elif kind == "llm":
+                # A plain sub-call that had come back is asked once more.
+                self._ends.pop(("call", event.id), None)
+            elif kind == "node":
+                self._before_start.setdefault(event.id, len(self._edits.get(event.id, ())))
         elif _is_outcome(event):
             self._ends[kind, event.id] = event
             if isinstance(event, CallEnd) and event.status == "killed":
@@ -109,8 +131,9 @@ class Effects:
 
     def _learn_edit(self, edit: Edit) -> None:
         edits = self._edits.setdefault(edit.id, [])
-        if edit.note == REVERTED and edit.id in self._before_hold:
-            del edits[self._before_hold[edit.id] :]
+        if edit.note == REVERTED and edit.id in self._held:
+            before, hold = self._held[edit.id]
+            edits[before:] = [other for other in edits[before:] if not _of(other, hold)]
         else:
             edits.append(edit)
 
@@ -126,6 +149,10 @@ class Effects:
     def edits(self, id: str) -> list[tuple[str, Any]]:
         """Changes of people at an address, oldest first: field and value, with texts resolved."""
         return [(edit.field, self._resolved(edit.value)) for edit in self._edits.get(id, ())]
+
+    def edits_before(self, node: str) -> int:
+        """How many of the changes at an address were made before its node began."""
+        return self._before_start.get(node, 0)
 
     def _resolved(self, value: Any) -> Any:
         match value:

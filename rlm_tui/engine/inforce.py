@@ -38,6 +38,8 @@ class InForce:
     clock: WorkClock
     limits: NodeLimits
     times: dict[str, float] = field(default_factory=dict[str, float])
+    _read: int = 0
+    """How many of the changes at the node's address were taken."""
     _watch: Watch | None = None
     _watchers: dict[str, asyncio.Future[None]] = field(default_factory=dict[str, "asyncio.Future[None]"])
 
@@ -77,19 +79,23 @@ class InForce:
         return (self.clock.elapsed, self.times.get(name)) if name == mine else None
 
     def read(self) -> None:
-        """Take what people changed at this node's address."""
-        for name, value in self.shared.effects.edits(self.spec.id):
-            if name != "limit" or not isinstance(value, dict):
-                continue
-            limit, to = str(cast("dict[str, Any]", value)["name"]), float(cast("dict[str, Any]", value)["to"])
-            if limit in TREE:
-                self.shared.limits.raised[limit] = to
-            elif limit in TIMES:
-                self.times[limit] = to
-                self._watch_over(limit)
-            else:
-                self.limits.raised[limit] = to
+        """Take what people changed at this node's address since this was last done."""
+        edits = self.shared.effects.edits(self.spec.id)
+        new, self._read = edits[self._read :], len(edits)
+        for name, value in new:
+            if name == "limit":
+                limit = cast("dict[str, Any]", value)
+                self._set(str(limit["name"]), float(limit["to"]))
         self.clock.wake()
+
+    def _set(self, limit: str, to: float) -> None:
+        if limit in TREE:
+            self.shared.limits.raised[limit] = to
+        elif limit in TIMES:
+            self.times[limit] = to
+            self._watch_over(limit)
+        else:
+            self.limits.raised[limit] = to
 
     # Time ---------------------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class TreeLimits:
 
     def _count(self, name: str, used: int, scope: str = "tree") -> Iterator[LimitHit]:
         limit = self.value(name)
-        if limit is not None and used + 1 > limit:
+        if limit is not None and used >= limit:
             yield LimitHit(name, used, limit, scope)
 
     def reserve(self, child: bool, batch: Batch | None) -> None:
@@ -140,6 +140,11 @@ class NodeLimits:
         """The hit that one more executed block would be."""
         limit = self.value("max_steps")
         return LimitHit("max_steps", self.steps, limit, "node") if limit is not None and self.steps >= limit else None
+
+    def raise_to(self, hit: LimitHit) -> None:
+        """Let the node have more."""
+        if hit.raised is not None:
+            self.raised[hit.name] = hit.raised
 
     def turned(self, failed: bool) -> None:
         """An iteration is through."""

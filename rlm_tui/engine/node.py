@@ -115,6 +115,7 @@ class Node:
             raise
         finally:
             self.in_force.end()
+            await self.samples.stop()
             await self.blocks.close()
             shared.clocks.pop(id, None)
             shared.hold_repl.pop(id, None)
@@ -169,10 +170,12 @@ class Node:
         return self._stop is not None
 
     def _recall_force(self) -> None:
-        """A forced answer that was written down, and not yet acted on when the process went, is acted on now."""
+        """An end that a person decided on, and that was not come to when the process went, is come to now."""
         for name, value in self.shared.effects.edits(self.spec.id):
             if name == "final":
                 self._stop = Forced(value.get("text"), value.get("var"))
+            elif name == "kill":
+                self._stop = Killed()
 
     async def _watch(self, name: str) -> None:
         times = self.in_force.times
@@ -181,9 +184,11 @@ class Node:
             hit = LimitHit(name, self.clock.elapsed, times[name], "node")
             self._in_time.clear()
             hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
-            if hit.raised is None:
+            if hit.raised is not None:
+                times[name] = hit.raised
+            elif times[name] <= hit.limit:
+                # Not changed meanwhile, or not so that there is more.
                 return self.stop(OverTime(hit))
-            times[name] = hit.raised
             self._in_time.set()
 
     async def _end(self, ending: Ending) -> NodeEnd:
@@ -267,22 +272,16 @@ class Node:
         remembered = self._remembers(address.iteration(self.spec.id, self.done + 1)) or self._remembers(
             f"{self.spec.id}/default"
         )
-        while (hit := self.limits.iteration(self.done)) is not None:
-            hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id, remembered=remembered)
-            if hit.raised is None:
-                return hit
-            self.limits.raised[hit.name] = hit.raised
-        return None if remembered else await self.spent()
+        limits, id = self.limits, self.spec.id
+        hit = await self.shared.stopped_at(
+            id, id, lambda: limits.iteration(self.done), limits.raise_to, remembered=remembered
+        )
+        return hit if hit is not None or remembered else await self.spent()
 
     async def spent(self) -> LimitHit | None:
         """The token or money limit that one more model request would exceed, if it is let apply."""
-        limits = self.shared.limits
-        while (hit := limits.spent()) is not None:
-            hit = await self.shared.seam.pass_("limit", self.spec.id, hit, self.spec.id)
-            if hit.raised is None:
-                return hit
-            limits.raise_to(hit)
-        return None
+        limits, id = self.shared.limits, self.spec.id
+        return await self.shared.stopped_at(id, id, limits.spent, limits.raise_to)
 
     def _remembers(self, id: str) -> bool:
         return self.shared.effects.remembered("llm", id, LlmEnd) is not None

@@ -101,7 +101,7 @@ def name_of(id: str) -> str:
     if "+" in row:
         base = address.parent(id)
         beside = name_of(base) if row[:1] == "b" else base.rsplit("/", 1)[-1]
-        return f"an evaluation beside {beside}"
+        return f"code put in before {beside}" if "+h" in row[row.rindex("+") :] else f"an evaluation beside {beside}"
     return f"block {address.number(id)} of {address.parent(id).rsplit('/', 1)[-1]}"
 
 

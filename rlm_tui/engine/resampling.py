@@ -12,6 +12,8 @@ from rlm_tui.engine.hands import over
 from rlm_tui.engine.shared import Shared
 from rlm_tui.journal import address
 
+NOT_HELD = "More replies can be asked for while a reply is held."
+UNPRICED = "The model has no price, so max_budget can't be kept to; raise it first."
 UNDER_WAY = "More replies are under way here already."
 
 
@@ -46,8 +48,10 @@ class Resampling:
             return "There is no request here that could be sent again."
         if self._task is not None:
             return UNDER_WAY
+        if id not in self.shared.holding.get(self.node, ()):
+            return NOT_HELD
         if (hit := self.shared.limits.spent()) is not None:
-            return f"{hit.name} is reached; raise it first."
+            return UNPRICED if hit.reason == "unpriced" else f"{hit.name} is reached; raise it first."
         text = self.shared.text
         messages = tuple({"role": m.role, "content": text(m.content)} for m in sent.messages())
         request = Request(messages, model or sent.model, dict(sent.params) if params is None else params)

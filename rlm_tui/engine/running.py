@@ -39,12 +39,9 @@ async def run_all(node: Node, id: str, parsed: ParsedReply) -> tuple[list[BlockR
 
 async def _step_hit(node: Node, id: str) -> LimitHit | None:
     remembered = node.shared.effects.remembered("exec", id, ExecEnd) is not None
-    while (hit := node.limits.step()) is not None:
-        hit = await node.shared.seam.pass_("limit", id, hit, node.spec.id, remembered=remembered)
-        if hit.raised is None:
-            return hit
-        node.limits.raised[hit.name] = hit.raised
-    return None
+    return await node.shared.stopped_at(
+        id, node.spec.id, node.limits.step, node.limits.raise_to, remembered=remembered
+    )  # fmt: skip
 
 
 async def _run(node: Node, id: str, block: CodeBlock, after: tuple[str, ...]) -> list[BlockRun]:
@@ -73,7 +70,7 @@ async def _one(node: Node, start: ExecStart, say: bool, *, skip: bool = False) -
     end = shared.effects.remembered("exec", start.id, ExecEnd)
     code = shared.text(start.code)
     if end is not None:
-        node.blocks.recall(end)
+        node.blocks.recall(start, end)
     else:
         code, end = await _live(node, start, code, skip)
     if end.answer is not None or end.status in ("ok", "error"):

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rlm_tui.engine.effects import Effects
 from rlm_tui.engine.gate import Ask, Failure, Request
@@ -142,6 +142,11 @@ class _One:
     """The number of its first attempt."""
     original: BaseException | None = None
     supplied: str | None = None
+    _seen: int = field(init=False)
+    """How many of the changes at its address the request has: a message is not said twice."""
+
+    def __post_init__(self) -> None:
+        self._seen = len(self.asking.effects.edits(self.id))
 
     def start(self) -> LlmStart:
         """The next attempt's intent."""
@@ -260,8 +265,9 @@ class _One:
 
     def _edited(self) -> Request:
         """The request with what people changed at its address. A leaf's is made of a prompt that may be changed too."""
-        seam, request = self.asking.seam, self.request
+        seam, request, first = self.asking.seam, self.request, self._seen
+        self._seen = len(self.asking.effects.edits(self.id))
         if self.leaf:
-            ask = seam.edited(self.id, Ask("llm_query", request.messages[-1]["content"], request.model))
+            ask = seam.edited(self.id, Ask("llm_query", request.messages[-1]["content"], request.model), first=first)
             request = replace(request, messages=({"role": "user", "content": ask.prompt},), model=ask.model)
-        return seam.edited(self.id, request)
+        return seam.edited(self.id, request, first=first)

@@ -22,9 +22,16 @@ class Seam:
     effects: Effects
     gates: Gates
 
-    def edited(self, id: str, value: V) -> V:
-        """A value with every recorded change at its address applied."""
-        for field, new in self.effects.edits(id):
+    def edited(self, id: str, value: V, *, first: int = 0, last: int | None = None) -> V:
+        """A value with the recorded changes at its address applied: all of them, or a part.
+
+        Args:
+            id: The address.
+            value: What they are of.
+            first: How many of them it has already.
+            last: How many there are of it; None is all.
+        """
+        for field, new in self.effects.edits(id)[first:last]:
             value = cast(V, apply_edit(value, field, new))
         return value
 

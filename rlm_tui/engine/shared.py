@@ -13,6 +13,7 @@ from rlm_tui.engine.backends import RecursiveBackend
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.dialect import Dialect
 from rlm_tui.engine.effects import Effects
+from rlm_tui.engine.gate import LimitHit
 from rlm_tui.engine.limits import TreeLimits
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.sampling import Asking
@@ -35,14 +36,18 @@ class UnderWay:
     Attributes:
         task: What asks for it.
         decided: How a person ended it; None while nobody did.
+        counted: Whether the limits count it.
+        back: Whether its answer has come, and passes its gate.
     """
 
     task: asyncio.Task[CallEnd]
     decided: CallEnd | None = None
+    counted: bool = False
+    back: bool = False
 
     def decide(self, end: CallEnd) -> bool:
-        """End it as a person wants it; False when that is decided already."""
-        if self.decided is not None or self.task.done():
+        """End it as a person wants it; False when it has come back, or that is decided already."""
+        if self.decided is not None or self.back or self.task.done():
             return False
         self.decided = end
         self.task.cancel()
@@ -113,6 +118,34 @@ class Shared:
     def text(self, value: Text | None) -> str:
         """A text of the journal, wherever it is kept."""
         return self.journal.text(value)
+
+    async def stopped_at(
+        self,
+        id: str,
+        node: str,
+        check: Callable[[], LimitHit | None],
+        raise_to: Callable[[LimitHit], None],
+        *,
+        remembered: bool = False,
+    ) -> LimitHit | None:
+        """The limit that stands against an act, once it is let apply; None when the act may be done.
+
+        A limit that was changed while a gate held its hit does not apply: it is looked at anew.
+
+        Args:
+            id: The address of the act.
+            node: The node that waits meanwhile.
+            check: The hit that the act would be, as things stand.
+            raise_to: Takes a hit that was raised.
+            remembered: Whether the act has its outcome in the journal.
+        """
+        while (hit := check()) is not None:
+            passed = await self.seam.pass_("limit", id, hit, node, remembered=remembered)
+            if passed.raised is not None:
+                raise_to(passed)
+            elif (now := check()) is not None and (now.name, now.limit) == (hit.name, hit.limit):
+                return passed
+        return None
 
     @contextmanager
     def held(self, id: str, node: str) -> Generator[None, None, None]:

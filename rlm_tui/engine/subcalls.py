@@ -11,6 +11,7 @@ from typing import Any, get_args
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.compare import call_words
 from rlm_tui.engine.gate import Answer, Ask, LimitHit, Request
+from rlm_tui.engine.items import Item, refusals
 from rlm_tui.engine.limits import TIMES, Batch, Fn
 from rlm_tui.engine.opaque import OpaqueCall
 from rlm_tui.engine.prompts import child_task
@@ -29,33 +30,6 @@ BREATH = 64
 
 Children = Callable[[NodeSpec], Awaitable[NodeEnd]]
 """Runs a child RLM at its call's address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One sub-call that a block asked for.
-
-    Attributes:
-        id: Its address.
-        fn: The function, as the code called it.
-        prompt: As requested.
-        model: As requested; None when the code named none.
-        batch: The batch it is of.
-        index: Its number in the batch, from 1.
-        ran_as: ``llm``, ``rlm`` or ``opaque``.
-        depth_reason: Why an ``rlm_query`` runs as a leaf, when it does.
-        opaque: The call to a caller's own backend.
-    """
-
-    id: str
-    fn: str
-    prompt: str
-    model: str | None
-    batch: Batch | None
-    index: int
-    ran_as: str
-    depth_reason: str | None = None
-    opaque: OpaqueCall | None = None
 
 
 @dataclass(slots=True)
@@ -107,8 +81,8 @@ class BlockCalls:
             item = self._item(fn, prompts, model, None, 0, opaque)
             self._write_start(item)
             end = await self._answer(item)
-            self._note_refused([item], [end])
-            return self._single(item, end)
+            self.notes += refusals([item], [end])
+            return self._received(item, end)
         self._batches += 1
         batch = Batch(self._batches, len(prompts))
         items = [self._item(fn, prompt, model, batch, n, opaque) for n, prompt in enumerate(prompts, 1)]
@@ -127,8 +101,13 @@ class BlockCalls:
                 self._kill(item, time.monotonic())
             raise
         ends = [task.result() for task in tasks]
-        self._note_refused(items, ends)
-        return [self._in_batch(item, end) for item, end in zip(items, ends, strict=True)]
+        self.notes += refusals(items, ends)
+        return [self._received(item, end) for item, end in zip(items, ends, strict=True)]
+
+    def _received(self, item: Item, end: CallEnd) -> str:
+        value = "" if end.value is None else self.shared.text(end.value)
+        self.notes += item.notes(end, value)
+        return item.received(end, value)
 
     def _opaque_call(self, fn: str, size: int | None) -> OpaqueCall | None:
         backend = self.shared.opaque
@@ -168,7 +147,7 @@ class BlockCalls:
 
     async def _answer(self, item: Item) -> CallEnd:
         if (end := self._remembered(item)) is not None:
-            self._leave_batch(item)
+            item.leave_batch()
             return end
         work = self._unrecorded(item) if self.recorded else self._in_turn(item, None)
         return await self._until_decided(item, asyncio.create_task(work))
@@ -184,7 +163,9 @@ class BlockCalls:
             me = asyncio.current_task()
             above = me is None or me.cancelling() > 0 or shared.leaving or shared.journal.closed
             if mine.decided is not None and not above:
-                self._leave_batch(item)
+                item.leave_batch()
+                if not (mine.counted or self._began(item)):
+                    self._count(item)
                 return self._finish(mine.decided, began)
             # Also one that still waited for its seat, or that a person ended at the same moment.
             self._kill(item, began, mine.decided)
@@ -204,7 +185,7 @@ class BlockCalls:
         ask = replace(self._ask(item), unrecorded=True)
         ask = await self.shared.seam.pass_("call", item.id, ask, self.spec.id)
         if ask.unrecorded and ask.supplied is None and not ask.killed:
-            self._leave_batch(item)
+            item.leave_batch()
             return CallEnd(id=item.id, status="error", error=ErrorInfo(kind="unknown", message=NOT_RECORDED))
         self._write_asked(item)
         return await self._in_turn(item, replace(ask, unrecorded=False))
@@ -221,26 +202,22 @@ class BlockCalls:
             finally:
                 del self.shared.seats[item.id]
 
-    @staticmethod
-    def _leave_batch(item: Item) -> None:
-        """An item that has its outcome is not asked for; its batch need not wait for it."""
-        if item.opaque is not None:
-            item.opaque.one_less()
-
     def _remembered(self, item: Item) -> CallEnd | None:
         end = self.shared.effects.remembered("call", item.id, CallEnd)
         return None if end is None else self._returned(end, self.shared.seam.edited(item.id, self._as_answer(end)))
 
     async def _live(self, item: Item, ask: Ask | None) -> CallEnd:
-        shared, began = self.shared, time.monotonic()
-        end = await self._allowed(item) or await self._asked_for(item, ask)
+        shared, mine, began = self.shared, self.shared.under_way[item.id], time.monotonic()
+        end = self._finish(await self._allowed(item) or await self._asked_for(item, ask), began)
         while True:
-            end = self._finish(end, began)
+            mine.back = True
             answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)
-            if not answer.retry:
+            if not answer.retry or item.ran_as != "llm":
                 return self._returned(end, answer)
-            began = time.monotonic()
-            end = await self._leaf(item, shared.seam.edited(item.id, self._ask(item)), once_more=True)
+            if await self._stopped_at(item, shared.limits.spent) is None:
+                mine.back, began = False, time.monotonic()
+                again = shared.seam.edited(item.id, self._ask(item))
+                end = self._finish(await self._leaf(item, again, once_more=True), began)
 
     def _finish(self, end: CallEnd, began: float) -> CallEnd:
         limit = self.shared.options.result_truncation_limit
@@ -253,15 +230,19 @@ class BlockCalls:
 
     async def _allowed(self, item: Item) -> CallEnd | None:
         """None when the item may be asked; the refusal when a limit applies."""
-        child = item.ran_as == "rlm"
         if self._began(item):
             return None
-        refused = await self._refused(item, child)
+        limits, child = self.shared.limits, item.ran_as == "rlm"
+        refused = await self._stopped_at(item, lambda: next(limits.for_call(child, item.batch), None))
         if refused is not None:
-            self._leave_batch(item)
+            item.leave_batch()
             return CallEnd(id=item.id, status="refused", limit=refused.name)
-        self.shared.limits.reserve(child, item.batch)
+        self._count(item)
         return None
+
+    def _count(self, item: Item) -> None:
+        self.shared.under_way[item.id].counted = True
+        self.shared.limits.reserve(item.ran_as == "rlm", item.batch)
 
     def _began(self, item: Item) -> bool:
         """Whether a child was let through, and began, before this process: it goes on from its own events."""
@@ -272,23 +253,20 @@ class BlockCalls:
         end = self.shared.effects.remembered("call", item.id, CallEnd)
         return self._began(item) if end is None else end.status != "refused"
 
-    async def _refused(self, item: Item, child: bool) -> LimitHit | None:
-        for hit in self.shared.limits.for_call(child, item.batch):
-            passed = await self.shared.seam.pass_("limit", item.id, hit, self.spec.id)
-            if passed.applied:
-                return passed
-            self.shared.limits.raise_to(passed)
-        return None
+    async def _stopped_at(self, item: Item, check: Callable[[], LimitHit | None]) -> LimitHit | None:
+        return await self.shared.stopped_at(item.id, self.spec.id, check, self.shared.limits.raise_to)
 
     def _ask(self, item: Item) -> Ask:
         return Ask(item.fn, item.prompt, item.model or self.spec.sub_model or self.spec.model)
 
     async def _asked_for(self, item: Item, ask: Ask | None) -> CallEnd:
+        if ask is None and self._began(item):
+            # What was changed at its address since then holds for the child itself.
+            ask = self.shared.seam.edited(item.id, self._ask(item), last=self.shared.effects.edits_before(item.id))
         if ask is None:
-            remembered = self._began(item)
-            ask = await self.shared.seam.pass_("call", item.id, self._ask(item), self.spec.id, remembered=remembered)
+            ask = await self.shared.seam.pass_("call", item.id, self._ask(item), self.spec.id)
         if ask.killed or ask.supplied is not None:
-            self._leave_batch(item)
+            item.leave_batch()
             return CallEnd(id=item.id, status="killed" if ask.killed else "supplied", value=ask.supplied)
         if item.opaque is not None:
             return await self._opaque(item, item.opaque, ask)
@@ -333,13 +311,11 @@ class BlockCalls:
     async def _opaque(self, item: Item, call: OpaqueCall, ask: Ask) -> CallEnd:
         """Ask a caller's own backend: children it hides are not in the tree, and the tree says so."""
         try:
-            value = await call.answer(ask.prompt, ask.model or None)
+            value = await call.answer(item.index, ask.prompt, ask.model or None)
         except Exception as error:  # noqa: BLE001 - whatever a foreign backend raises is this call's error
             info = ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}")
             return CallEnd(id=item.id, status="error", error=info)
         return CallEnd(id=item.id, status="ok", value=value)
-
-    # What the code receives --------------------------------------------------------------------------------------
 
     def _as_answer(self, end: CallEnd) -> Answer:
         return Answer(end.status, self.shared.text(end.value), end.error)
@@ -348,49 +324,3 @@ class BlockCalls:
         if not answer.supplied:
             return end
         return end.model_copy(update={"status": "supplied", "value": answer.text, "error": None, "cut": None})
-
-    def _text(self, item: Item, end: CallEnd) -> str:
-        match end.status:
-            case "ok" | "supplied":
-                if end.value is None:
-                    self.notes.append(f"{item.fn}: a call ended without an answer; the code received an empty string.")
-                    return ""
-                value = self.shared.text(end.value)
-                if end.cut is not None:
-                    self.notes.append(f"{item.fn}: an answer of {len(value):,} characters was cut to {end.cut:,}.")
-                    return value[: end.cut]
-                return value
-            case "timeout":
-                return f"Error: {end.error.message}" if end.error else "Error: child timeout"
-            case "killed":
-                return "Error: killed by user"
-            case "refused":
-                return f"Error: {end.limit} exceeded"
-            case _:
-                return f"Error: {end.error.message if end.error else 'the call failed'}"
-
-    def _single(self, item: Item, end: CallEnd) -> str:
-        if end.status == "error":
-            error = end.error or ErrorInfo(kind="unknown", message="the call failed")
-            raise CallFailed(error.message if error.kind == "unknown" else f"ModelError: {error.message}")
-        return self._text(item, end)
-
-    def _in_batch(self, item: Item, end: CallEnd) -> str:
-        if end.status == "refused" and end.limit == "max_children_per_batch":
-            return ""
-        return self._text(item, end)
-
-    def _note_refused(self, items: list[Item], ends: list[CallEnd]) -> None:
-        refused: dict[str, list[int]] = {}
-        for item, end in zip(items, ends, strict=True):
-            if end.status == "refused":
-                refused.setdefault(end.limit or "", []).append(item.index - 1)
-        for limit, indices in refused.items():
-            which = ", ".join(map(str, indices[:20])) + (" …" if len(indices) > 20 else "")
-            instead = "empty strings" if limit == "max_children_per_batch" else f"'Error: {limit} exceeded'"
-            self.notes.append(
-                f"{items[0].fn}: {len(indices)} of {len(items)} prompts were refused by {limit}; "
-                f"their results are {instead} (indices {which})."
-                if items[0].batch
-                else f"{items[0].fn}: refused by {limit}; the result is {instead}."
-            )
