@@ -166,6 +166,10 @@ class Run(Hands):
             self._sample(event)
             return
         call = self.calls.get(event.id)
+        if call is not None and call.status != "open":
+            # Its answer had come, and a person wants another.
+            call.status, call.ended = "open", None
+            call.block.open_calls += 1
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
         if isinstance(owner, Iteration):

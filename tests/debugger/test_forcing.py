@@ -39,6 +39,9 @@ def bottom_up(run: Watched) -> None:
         kind, _, part = str(event.ev).partition(".")
         if part == "start":
             begun[kind, event.id] = begun.get((kind, event.id), 0) + 1
+            if kind == "llm" and begun.get(("call", event.id)) == 0:
+                # A plain sub-call had come back, and was asked once more.
+                begun["call", event.id] = 1
         elif part == "end":
             begun[kind, event.id] -= 1
             if kind in ("node", "run"):

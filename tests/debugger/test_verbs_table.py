@@ -260,10 +260,8 @@ def test_all_stop_holds_every_node_when_one_is_and_releasing_one_releases_one() 
     with small(TREE, hold=True) as run:
         done(run.session.stop_all(True))
         assert run.session.all_stop
-        for verb in ("next", "into", "into"):
-            held = stop(run)
-            assert held is not None
-            do(run, verb, held)
+        for verb, point in (("next", "llm"), ("into", "block"), ("into", "call")):
+            do(run, verb, run.held(point, "root"))
         first = run.until(lambda fold: fold.held.get(f"{fold.blocks['root/i1/b1'].calls[0].id}/i1"), "the child")
         run.until(lambda fold: len([h for h in fold.held.values() if h.point == "llm"]) == 8, "the others too")
         others = [h for h in run.run.held.values() if h is not first]
