@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,6 +188,10 @@ class ReadOnlySession:
         return _refused_words()
 
     def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
+        """Refused."""
+        return _refused_words()
+
+    def complete(self, node: str, code: str, cursor: int) -> Future[Sequence[str] | str]:
         """Refused."""
         return _refused_words()
 

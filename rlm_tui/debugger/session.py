@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rlm_tui.debugger.asking import Asking
 from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.changing import Changing
+from rlm_tui.debugger.completion import Completion
 from rlm_tui.debugger.deciding import Deciding
 from rlm_tui.debugger.gates import HoldingGates
 from rlm_tui.debugger.going import Going
@@ -72,6 +73,7 @@ class Session:
         asking = Asking(self.engine, self.gates)
         self._stops = Stops(self.engine, self.gates, asking)
         self._reach = Reach(self.engine, self.gates, asking, self._stops)
+        self._completion = Completion(asking)
         self._going = Going(self._reach)
         self._changing = Changing(self._reach)
         self._deciding = Deciding(self._reach, self._changing)
@@ -195,6 +197,10 @@ class Session:
     def page(self, node: str, name: str, start: int, count: int) -> Future[Page | str]:
         """A part of one variable, without running any of the model's code; a text is why it can't be had."""
         return self._submit(self._asks(node, lambda owner: self._reach.asking.page(owner, name, start, count)))
+
+    def complete(self, node: str, code: str, cursor: int) -> Future[Sequence[str] | str]:
+        """What a name or an attribute before the cursor may go on as, found without changing the REPL."""
+        return self._submit(self._asks(node, lambda owner: self._completion.complete(owner, code, cursor)))
 
     def edit(self, id: str, field: str, value: Any, *, was: Any = None, note: str = "") -> Future[Refusal]:
         """Change what is held.
