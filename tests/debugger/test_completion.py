@@ -55,6 +55,7 @@ def test_names_attributes_and_keys_are_found_and_nothing_is_changed() -> None:
             assert isinstance(found, str) and words in found, typed
         do(run, "next", run.held("observe"))
         do(run, "next", run.held("block"))
+        run.held("observe")
         assert run.session.text(run.run.blocks["root/i2/b1"].stdout) == "0\n"
 
 
