@@ -220,7 +220,7 @@ BAR = (
 BAR_AT_LINE = ("release", "step", "evaluate", "pause", "force_final", "release_all")
 """The same for a block that was broken in to."""
 
-FOOTER_RUNNING = ("pause", "step", "next", "force_final", "kill")
+FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
     "open_value", "pane", "next_held", "evaluate", "scope", "follow", "find", "break_here", "stops", "zoom", "copy",
     "parent", "child", "iteration_back",
@@ -299,7 +299,7 @@ def footer(view: View, session: SessionLike) -> list[Action]:
     if view.held_here() is None and not session.read_only and view.run.end is None:
         ids = FOOTER if session.wants(node_of(view)) else (*FOOTER_RUNNING, *FOOTER)
         # Somebody waits elsewhere: the way there comes before everything.
-        ids = ("next_held", *(id for id in ids if id != "next_held"))
+        ids = dict.fromkeys(("next_held", *ids))
     elif view.run.end is not None or session.read_only:
         ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
     if view.filtered is not None:

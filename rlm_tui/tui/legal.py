@@ -248,8 +248,8 @@ def note(view: View, session: SessionLike) -> str | None:
 
 
 def break_here(view: View, session: SessionLike) -> str | None:
-    """Once there is something to break at."""
-    return note(view, session)
+    """While there is something that may still be stopped."""
+    return scoped(view, session) or note(view, session)
 
 
 def next_held(view: View, session: SessionLike) -> str | None:
