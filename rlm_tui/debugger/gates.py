@@ -13,7 +13,7 @@ from rlm_tui.debugger.likeness import Scope, WishKind
 from rlm_tui.debugger.wishes import NAMES, Sweep, Wish, within
 from rlm_tui.engine.gate import Ask, Broken, GateValue, V
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Edit, Event, ExecEnd, Go, Hold, NodeEnd, Point, Why
+from rlm_tui.journal.events import Edit, Event, ExecEnd, Go, Hold, NodeEnd, NodeStart, Point, Why
 from rlm_tui.journal.store import Journal
 
 Waiting = Callable[[str, str], AbstractContextManager[None]]
@@ -119,6 +119,7 @@ class HoldingGates:
         sweeps: Parts of the run of which each node is to hold once.
         rules: The breakpoints of the run.
         waiting: Entered while something is held.
+        ended: The nodes that have ended.
     """
 
     journal: Journal
@@ -130,6 +131,7 @@ class HoldingGates:
     sweeps: list[Sweep] = field(default_factory=list[Sweep])
     rules: RulesLike | None = None
     waiting: Waiting | None = None
+    ended: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.journal.subscribe(self._follow)
@@ -230,6 +232,8 @@ class HoldingGates:
         return wish.since if wish is not None else sweep.since if sweep is not None else 0.0
 
     def _sweeping(self, node: str) -> Sweep | None:
+        if node in self.ended:
+            return None
         return next((sweep for sweep in list(self.sweeps) if sweep.wants(node)), None)
 
     def standing(self, node: str) -> InHand | None:
@@ -286,6 +290,10 @@ class HoldingGates:
         """Nothing is wished of what has ended. A child's own wish may still be granted as its answer goes back."""
         if isinstance(event, ExecEnd):
             self.lines.pop(event.id, None)
+        if isinstance(event, NodeEnd):
+            self.ended.add(event.id)
+        elif isinstance(event, NodeStart):
+            self.ended.discard(event.id)
         if not self.wishes:
             return
         over = event.id == address.ROOT or event.status == "killed" if isinstance(event, NodeEnd) else False

@@ -164,6 +164,7 @@ def play(commands: Sequence[Command], options: dict[str, int], every: int, where
         let_go(run)
         for future in given:
             assert isinstance(future.result(DEADLINE_S), str | None)
+        assert not any(run.session.wants(node) for node in run.run.nodes)
         path = run.session.journal.path
         assert path is not None
         run.session.close(5.0)
