@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rlm_tui.engine.gate import apply_edit
 from rlm_tui.engine.node import Node
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.run import EngineRun
@@ -32,6 +33,7 @@ class Person:
 
     engine: EngineRun
     points: tuple[str, ...]
+    chat: Chat
     held: asyncio.Queue[tuple[str, str, Any, asyncio.Future[Any]]] = field(default_factory=asyncio.Queue)
 
     @property
@@ -60,6 +62,13 @@ class Person:
         found, id, value, released = await asyncio.wait_for(self.held.get(), DEADLINE_S)
         assert found == point, (found, id, value)
         return id, value, released.set_result
+
+    def change(self, id: str, value: Any, *changes: tuple[Any, Any]) -> Any:
+        """What fields and their values make of what is held; in the journal first."""
+        for name, new in changes:
+            self.journal.append(edit(id, name, new))
+            value = apply_edit(value, name, new)
+        return value
 
     async def until(self, there: Callable[[Event], bool]) -> None:
         """Wait for an event."""
@@ -110,7 +119,7 @@ def act(
     engine = EngineRun(
         journal or Journal.memory(), lambda _: model, context=context, task="?", options=Options(**options)
     )
-    person = Person(engine, points)
+    person = Person(engine, points, chat)
     engine.shared.seam.gates = person
 
     async def main() -> None:
@@ -121,6 +130,20 @@ def act(
 
     asyncio.run(main())
     return person
+
+
+def up_to(journal: Journal, there: Callable[[Event], bool]) -> Journal:
+    """A journal that another process left just before an event."""
+    left = Journal.memory()
+    for event in journal.events():
+        if there(event):
+            return left
+        left.copy(event, journal)
+    raise AssertionError("there is no such event")
+
+
+async def nothing(_: Person) -> None:
+    """A person who looks on."""
 
 
 def edit(id: str, name: Any, value: Any) -> Event:
