@@ -126,10 +126,13 @@ class Breakpoints:
             return f"The breakpoints in {self._path} can't be read: {reason}."
         if text != self._read:
             known = {each.line: each for each in self._kept}
-            self._kept = [entry(line, address.ROOT) for line in text.splitlines()]
+            # Not `splitlines`: a text in quotes may have what that takes for the end of a line.
+            lines = text.removesuffix("\n").split("\n") if text else []
+            self._kept = [entry(line, address.ROOT) for line in lines]
             for each in self._kept:
                 if (before := known.get(each.line)) is not None:
                     each.hits, each.spent = before.hits, before.spent
+                    each.error, each.at = (before.error, before.at) if before.spent else (each.error, each.at)
             self._read = text
             self.version += 1
         return ""
@@ -137,11 +140,14 @@ class Breakpoints:
     def _text(self) -> str:
         if self._path is None or not self._path.exists():
             return ""
+        if not self._path.is_file():
+            # Such as a terminal or a pipe, where reading waits.
+            raise OSError(0, "it is no plain file")
         with self._path.open("rb") as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise OSError(0, "it is too large")
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
 
     def _save(self) -> Refusal:
         if self._path is None:
@@ -150,22 +156,11 @@ class Breakpoints:
         if text == self._read:
             return None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", encoding="utf-8", dir=self._path.parent, prefix=".breakpoints-", delete=False
-            ) as file:
-                file.write(text)
-            os.replace(file.name, self._path)  # noqa: PTH105 - pathlib's has no more to say
+            _replace(self._path, text.encode("utf-8"))
         except (OSError, UnicodeEncodeError) as error:
             return f"It holds for this run, but can't be kept in {self._path}: {error}."
         self._read = text
         return None
-
-    def _fresh(self) -> Refusal:
-        """Take in what was changed by hand; then what is shown is not what a person meant to change."""
-        before = self.version
-        why = self._load()
-        return why or (CHANGED if self.version != before else None)
 
     # What there is ------------------------------------------------------------------------------------------------
 
@@ -239,10 +234,15 @@ class Breakpoints:
             return self._changed()
 
     def _at(self, index: int) -> Entry | str:
-        if (why := self._fresh()) is not None:
-            return why
+        before = self.version
+        why = self._load()
+        if self.version != before:
+            # What is shown is not what a person meant to change.
+            return CHANGED
         listed = self._listed()
-        return listed[index] if 0 <= index < len(listed) else GONE
+        if not 0 <= index < len(listed):
+            return GONE
+        return why if why and listed[index].kept else listed[index]
 
     def _changed(self) -> Refusal:
         self.version += 1
@@ -302,6 +302,21 @@ def _point_of(call: Call | None) -> str:
     if call is None:
         return "llm"
     return "call" if call.status == "open" and call.node is None and not call.attempts else "return"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is there as it was or as it is to be, whatever happens meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=".breakpoints-")
+    made = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+        made.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        made.replace(path)
+    except OSError:
+        made.unlink(missing_ok=True)
+        raise
 
 
 def _is_of_this_run(rule: Rule) -> bool:

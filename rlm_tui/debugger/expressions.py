@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
-import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
+
+from rlm_tui.debugger.patterns import PatternError, compiled
 
 NAMES = frozenset(
     {"node", "depth", "iteration", "code", "reply", "prompt", "out", "error", "value", "tokens", "cost", "ms", "model",
@@ -27,12 +28,6 @@ LONGEST, DEEPEST = 2_000, 40
 """Characters of a condition, and how deeply it may be nested."""
 HIGHEST = 10**15
 """Numbers beyond this are no counts of anything here."""
-PIECE, OVERLAP = 1_000, 200
-"""Characters of a line that `has` looks at in one go: a pattern may take time that grows faster than the text."""
-SEARCH_S = 0.2
-"""Seconds that one `has` may take."""
-REPEATS = 2
-"""Endless repetitions one pattern may have."""
 
 
 class ExpressionError(ValueError):
@@ -103,8 +98,13 @@ def read(text: str) -> Expression:
     if len(text) > LONGEST:
         raise ExpressionError(f"A condition has at most {LONGEST:,} characters.", LONGEST)
     lead = len(text) - len(text.lstrip())
+    if (broken := re.search(r"[\n\r\f]", text.strip())) is not None:
+        raise ExpressionError("A condition is one line.", lead + broken.start())
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            # Such as of "\d" without an r before it: nobody could read it beside the screen.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise ExpressionError(f"This can't be read: {error.msg}.", lead + max(0, (error.offset or 1) - 1)) from None
     except (ValueError, RecursionError, MemoryError):
@@ -121,12 +121,9 @@ class _Checking:
     lead: int
 
     def _refuse(self, what: str, tree: ast.AST) -> ExpressionError:
-        # `ast` counts bytes of UTF-8 and lines.
-        lines = self.text.split("\n")
-        line, column = getattr(tree, "lineno", 1), getattr(tree, "col_offset", 0)
-        before = sum(len(each) + 1 for each in lines[: line - 1])
-        within = len(lines[line - 1].encode("utf-8", "surrogatepass")[:column].decode("utf-8", "replace"))
-        return ExpressionError(what, self.lead + before + within)
+        # `ast` counts bytes of UTF-8.
+        before = self.text.encode("utf-8", "surrogatepass")[: getattr(tree, "col_offset", 0)]
+        return ExpressionError(what, self.lead + len(before.decode("utf-8", "replace")))
 
     def check(self, tree: ast.expr, depth: int) -> None:
         if depth > DEEPEST:
@@ -161,8 +158,8 @@ class _Checking:
         match tree:
             case ast.Call(func=ast.Name(id="has"), args=[ast.Constant(value=str() as pattern)], keywords=[]):
                 try:
-                    _compiled(pattern)
-                except ExpressionError as error:
+                    compiled(pattern)
+                except PatternError as error:
                     raise self._refuse(str(error), tree.args[0]) from None
             case ast.Call(func=ast.Name(id="len"), args=[one], keywords=[]):
                 self.check(one, depth + 1)
@@ -242,60 +239,20 @@ def _named(value: Any) -> str:
     return "nothing" if value is None else "a text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
-# Searching ------------------------------------------------------------------------------------------------------------
-
-
 def has(pattern: str, text: str) -> bool:
     """Whether a pattern fits anywhere in a text, looked at line by line; ``^`` and ``$`` are the ends of lines.
 
     Args:
-        pattern: A regular expression.
-        text: The text; long lines are looked at in pieces that overlap.
+        pattern: A regular expression, as `patterns.compiled` knows it.
+        text: The text.
 
     Raises:
         ExpressionError: When the pattern is not allowed, or the search takes too long.
     """
-    search, until = _compiled(pattern).search, time.monotonic() + SEARCH_S
-    for line in text.split("\n"):
-        for start in range(0, max(1, len(line) - OVERLAP), PIECE - OVERLAP):
-            if search(line, start, start + PIECE):
-                return True
-            if time.monotonic() > until:
-                raise ExpressionError("the search took too long")
-    return False
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        found = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ExpressionError(f"This is no regular expression: {error}.") from None
-    if (why := _endless(pattern)) is not None:
-        raise ExpressionError(why)
-    return found
-
-
-def _endless(pattern: str) -> str | None:
-    """Why a pattern might never come to an end; a wrong refusal costs a person another wording, no more."""
-    groups, repeats, n = [False], 0, 0
-    inside = False
-    while n < len(pattern):
-        char = pattern[n]
-        n += 2 if char == "\\" else 1
-        if inside or char == "[":
-            inside = char != "]" or pattern[n - 2 : n - 1] == "["
-        elif char == "(":
-            groups.append(False)
-        elif char == ")" and len(groups) > 1:
-            repeated = groups.pop()
-            if repeated and pattern[n : n + 1] in ("*", "+", "{"):
-                return "A repetition within a repetition may never come to an end."
-            groups[-1] |= repeated
-        elif char in "*+{|":
-            groups[-1] = True
-            repeats += char in "*+" or bool(re.match(r"\d*,\}", pattern[n:]))
-    return None if repeats <= REPEATS else f"More than {REPEATS} endless repetitions may never come to an end."
+        return compiled(pattern).searches(text)
+    except PatternError as error:
+        raise ExpressionError(str(error)) from None
 
 
 def parts_of(template: str) -> list[tuple[str, Expression | None]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -213,7 +215,10 @@ def _scope(text: str, at: int, here: str) -> tuple[Scope | None, int]:
 
 def _string(quoted: str, at: int) -> str:
     try:
-        return str(ast.literal_eval(quoted))
+        with warnings.catch_warnings():
+            # Such as of "\d": nobody could read it beside the screen.
+            warnings.simplefilter("ignore")
+            return str(ast.literal_eval(quoted))
     except (ValueError, SyntaxError):
         raise BreakpointError("This text can't be read.", at) from None
 
@@ -276,13 +281,18 @@ def _sets(text: str, at: int, points: frozenset[Point]) -> dict[str, Any]:
         raise BreakpointError("After set come model=NAME, temperature=0.2 and the like.", at + end)
     if found.keys() - {"model"} and "call" in points:
         raise BreakpointError("At a call only the model can be set.", at)
-    if not isinstance(found.get("model", "x"), str):
+    if not isinstance(found.get("model", "x"), str) or not found.get("model", "x"):
         raise BreakpointError("A model is a name.", at)
     return found
 
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        # The journal has no place for what is no number.
+        return json.loads(text, parse_constant=str, parse_float=lambda number: _finite(float(number), number))
+    except (ValueError, RecursionError):
         return text
+
+
+def _finite(number: float, text: str) -> float | str:
+    return number if math.isfinite(number) else text

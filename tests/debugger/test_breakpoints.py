@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_tui.debugger import expressions
@@ -47,7 +47,7 @@ BAD = {
     "block if code[0] == 'x'": ("not allowed", 9),
     "block if 2 ** 9 > n": ("not allowed", 9),
     "block if 1e99 > n": ("too large", 9),
-    'block if has("(a+)+b")': ("may never come to an end", 13),
+    'block if has("a(?=b)")': ("knows no '(?='", 13),
     'block if has("(")': ("no regular expression", 13),
     "block if has(code)": ("are called", 9),
     "block every": ("a number from 1", 11),
@@ -136,25 +136,6 @@ def test_a_condition_is_worked_out(condition: str, expected: bool) -> None:
 def test_one_that_cannot_be_worked_out_says_why(condition: str, why: str) -> None:
     with pytest.raises(ExpressionError, match=why):
         expressions.read(condition).value(SCENE.__getitem__, lambda: "")
-
-
-def test_a_search_of_a_hostile_text_comes_to_an_end() -> None:
-    with pytest.raises(ExpressionError, match="too long"):
-        expressions.has("a.*b.*c", "ab" * 500_000)
-    assert expressions.has("needle", "x" * 99_990 + "needle")
-    for pattern in ("(a*)*", "(a|b)*", "(?:a+)+", "(a{2,})+", "a*b*c*", "([ab]+)*"):
-        with pytest.raises(ExpressionError):
-            expressions.has(pattern, "a")
-    assert expressions.has(r"[*+]\*", "a+*")
-
-
-@given(st.text("()[]{}*+?|\\ab^$.-,0", max_size=12), st.text("ab*", max_size=300))
-@settings(deadline=None)
-def test_no_pattern_does_more_than_be_refused(pattern: str, text: str) -> None:
-    try:
-        expressions.has(pattern, text)
-    except ExpressionError as error:
-        assert str(error)
 
 
 # The file -------------------------------------------------------------------------------------------------------------
