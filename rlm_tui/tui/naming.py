@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rlm_tui.journal.address import ROOT
 from rlm_tui.tui.copied import copies_output
 from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.rows.edits import taken_back
+from rlm_tui.tui.text import cut
 from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import edits_of, failed, is_edited, release_word
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Rung, SessionLike
+
+LABEL = 16
+"""Cells of a label within a label."""
 
 AGAIN = {"aborted": "run again", "died": "run again", "diverged": "rebuild again"}
 """What trying again is called, by what failed."""
@@ -119,11 +124,22 @@ def all_stop(view: View, session: SessionLike) -> str:
 
 
 def kill(view: View, session: SessionLike) -> str:
-    """What would be ended."""
+    """What would be ended, where the bar does not say so."""
     id = subject(view)
-    if id == "root":
-        return "kill the run"
-    return "kill call" if view.selected_call() == id else "kill"
+    return "kill the run" if id == ROOT else f"kill{_other(view, id)}"
+
+
+def supply(view: View, session: SessionLike) -> str:
+    """What would be answered, where the bar does not say so."""
+    id = subject(view)
+    return f"answer{_other(view, id)}" if id in view.run.calls else "answer"
+
+
+def _other(view: View, id: str) -> str:
+    """The label of something that is not what the bar is about, after a space."""
+    held = view.held_here()
+    about = view.home_of(held) if held is not None else node_of(view)
+    return "" if id == about else f" {cut(view.label(id), LABEL, view.glyphs.ellipsis)}"
 
 
 def skip(view: View, session: SessionLike) -> str:

@@ -304,13 +304,13 @@ class View:
     def held_here(self) -> Held | None:
         """The value held for the selected row, else the newest one of the shown node; None when nothing is.
 
-        On the row of a call, what its child holds is meant.
+        On the row of a child that goes on, only what that child holds is meant.
         """
         for held in self.run.held.values():
             if self.item is not None and self.item_of(held) == self.item:
                 return held
-        call = self.selected_call()
-        return (self.held_in(call) if call is not None else None) or self.held_in(self.node)
+        child = self.run.nodes.get(self.selected_call() or "")
+        return self.held_in(child.id if child is not None and child.status == "open" else self.node)
 
     def selected_call(self) -> str | None:
         """The address of the call on whose row the cursor is; None elsewhere."""

@@ -7,6 +7,8 @@ from tests.debugger.small import code
 from tests.tui.family import TABLE, all_held, at_block, child, family, select
 from tests.tui.stage import Stage
 
+BUSY = code("while True: pass")
+
 
 @family()
 async def test_a_verb_acts_on_the_child_of_the_selected_row_and_the_bar_says_so(stage: Stage) -> None:
@@ -121,7 +123,7 @@ async def test_kill_asks_once_when_more_ends_and_says_what(stage: Stage) -> None
     assert stage.app.screen is stage.main and len(stage.run.held) == 3
     alpha = child(stage, "alpha")
     await select(stage, alpha.id)
-    assert "X kill call" in stage.bar
+    assert "X kill" in stage.bar and "X kill alpha" not in stage.bar, "the bar says whom"
     await stage.verb("X")
     assert stage.app.screen is stage.main
     await stage.until(lambda: alpha.status == "killed", "that one killed")
@@ -157,7 +159,7 @@ async def test_a_breakpoint_at_the_cursor_shows_in_the_gutter_and_stops_there(st
     await stage.ready("llm")
     here = stage.view.held_here().id
     await stage.press("b")
-    assert "A breakpoint is set here, at llm" in stage.bar
+    assert "Breakpoint set here, at llm" in stage.bar
     assert "●" in next(line for line in stage.text.split("\n") if " i1 " in line and " llm " in line)
     await stage.press("b")
     assert "The breakpoint here is gone." in stage.bar
@@ -191,3 +193,36 @@ async def test_a_note_leaves_its_sign_at_the_row(stage: Stage) -> None:
     await stage.until(lambda: "¶" in stage.text, "the sign")
     row = next(line for line in stage.text.split("\n") if "¶" in line)
     assert "not run yet" in row
+
+
+@family(table={**TABLE, "beta log": [BUSY]})
+async def test_verbs_on_a_row_without_a_hold_say_whom_they_act_on(stage: Stage) -> None:
+    await all_held(stage)
+    beta = child(stage, "beta")
+    assert stage.session.release(beta.id).result(5) is None
+    await stage.until(lambda: beta.node.state == "executing", "its block")
+    await select(stage, beta.id)
+    await stage.until(lambda: "beta log:" in stage.footer, "whom")
+    await stage.press("p")
+    await stage.until(lambda: stage.session.ladder(beta.id).asked == "pause", "the pause of the child")
+    assert stage.session.ladder("root").asked is None
+    assert "beta log" in stage.bar
+
+
+@family(table={**TABLE, "beta log": [BUSY]})
+async def test_on_the_row_of_a_child_that_runs_no_verb_means_what_is_held_beside_it(stage: Stage) -> None:
+    await at_block(stage)
+    assert stage.session.breakpoints.add('call if "alpha" in prompt') is None
+    await stage.verb("a")
+    await stage.until(lambda: len(stage.run.held) == 1 and len(stage.run.calls) == 3, "the held call")
+    alpha, beta = child(stage, "alpha"), child(stage, "beta")
+    await stage.until(lambda: beta.node is not None and beta.node.state == "executing", "the other's block")
+    await select(stage, beta.id)
+    await stage.until(lambda: "beta log:" in stage.footer, "whom")
+    assert not stage.decision.display
+    await stage.press("a")
+    assert any("Nothing is held in this node" in said for said in stage.said())
+    assert alpha.id in stage.run.held
+    await stage.verb("X")
+    await stage.until(lambda: beta.status == "killed", "that one killed")
+    assert alpha.id in stage.run.held

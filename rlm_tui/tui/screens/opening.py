@@ -87,7 +87,7 @@ class OpeningScreen(HandsScreen):
             self.say("The breakpoint here is gone.")
         else:
             point = breakpoints.all()[breakpoints.marks(at)[0]].text.split(maxsplit=1)[0]
-            self.say(f"A breakpoint is set here, at {point}, for this run. B lists all.")
+            self.say(f"Breakpoint set here, at {point}. B lists them.")
 
     def do_stops(self) -> None:
         """Open the list of what is held, and the breakpoints."""

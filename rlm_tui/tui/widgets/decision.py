@@ -15,7 +15,7 @@ from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.text import clean, clock, cut, one_line, width
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.footer import GAP, Pair, pair, write
+from rlm_tui.tui.widgets.footer import GAP, WHOM, Pair, pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
@@ -206,6 +206,8 @@ def _stopping(view: View, session: SessionLike, node: str, cells: int, said: str
     asked = ladder.asked(rungs, f"block {block.j}" if block is not None else "its block")
     again = ladder.again(rungs)
     first = _live_edge(view).add(f"{view.glyphs.live} {asked}", "live bold")
+    if node != view.node:
+        first.add("  ").add(cut(view.label(node), WHOM, view.glyphs.ellipsis), "ink")
     if again and view.size != "narrow":
         first.add(f" {view.glyphs.sent} ", "ink-3").add("p", "ink bold").add(f" again: {again}", "ink")
     if view.size != "narrow":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_tui.tui import actions
+from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import width
+from rlm_tui.tui.text import cut, width
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines, Target
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 GAP = 3
 MARGIN = 2
 ALL_STOP = "all-stop"
+WHOM = 20
+"""Cells of the label of the node that the verbs act on."""
 
 Pair = tuple[str, str, str]
 """Key, label, action."""
@@ -55,6 +58,8 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
         # A mode that is on must be seen wherever keys are.
         targets.append(Target(0, line.width, line.width + len(ALL_STOP), "all_stop"))
         line.add(ALL_STOP, "ink bold").add(" " * GAP)
+    if whom := _whom(view, session):
+        line.add(f"{cut(whom, WHOM, view.glyphs.ellipsis)}:", "ink-2").add(" ")
     room = cells - MARGIN - line.width - _cells(fixed) - GAP
     left: list[Pair] = []
     for action in actions.footer(view, session):
@@ -66,6 +71,14 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
     line.add(" " * max(0, cells - MARGIN - _cells(fixed) - line.width))
     write(line, targets, 0, fixed)
     return [line.fill(cells)], targets
+
+
+def _whom(view: View, session: SessionLike) -> str:
+    """The node that the verbs act on, where that is neither the one in view nor told by the decision bar."""
+    if session.read_only or view.run.end is not None or view.held_here() is not None:
+        return ""
+    node = node_of(view)
+    return view.label(node) if node != view.node and node == view.selected_call() else ""
 
 
 def pair(view: View, session: SessionLike, id: str) -> Pair:
