@@ -135,7 +135,9 @@ class Going:
 
         Refused only when it could be done nowhere.
         """
-        held = [hand for hand in self.reach.gates.held.values() if within(self.reach.top(id, scope), hand.node)]
+        top, hands = self.reach.top(id, scope), self.reach.gates.held.values()
+        # What is held of the call itself is a value of the node above.
+        held = [hand for hand in hands if within(top, hand.node) or hand.id == top]
         chosen = held if every else list({hand.node: hand for hand in held}.values())
         if not chosen:
             return "Nothing is held in this scope."
@@ -166,7 +168,7 @@ class Going:
         """Hold a node, or each node of a scope once, at its next pause point."""
         if id is not None and scope == "node":
             return HELD if self.reach.gates.newest(id) is not None else self.wish(id, "pause")
-        top = address.ROOT if id is None or scope == "run" else self.reach.owner(id)
+        top = address.ROOT if id is None else self.reach.top(id, scope)
         if (why := RUN_ENDED if self.reach.over() else None) or (
             top != address.ROOT and (why := self.reach.at_rest(top))
         ):

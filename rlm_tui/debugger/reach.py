@@ -102,8 +102,8 @@ class Reach:
         self.gates.release(hand, verb, scope)
 
     def top(self, id: str, scope: Scope) -> str:
-        """The node at the top of what a verb is of."""
-        return address.ROOT if scope == "run" else self.owner(id)
+        """The node, or the sub-call, at the top of what a verb is of."""
+        return address.ROOT if scope == "run" else address.node_of(id)
 
     def text(self, value: Any) -> str:
         """A text of the journal, whole."""

@@ -96,7 +96,9 @@ FAR: Sequence[Verb] = (
 )
 """Those after which a node may be through."""
 INTO = on_held("into")
-TELL: Sequence[Verb] = (on_held("note", "a remark"), on_node("say", "a word from a person"))
+TELL: Sequence[Verb] = (
+    on_held("note", "a remark"), on_node("say", "a word from a person"), on_node("evaluate", "h = 2"),
+)  # fmt: skip
 LEGAL: dict[str, Sequence[Verb]] = {
     "llm": (edit, on_held("revert"), on_node("set_model", "another"), *TELL),
     "reply": (edit, on_held("revert"), on_held("resample", 2), on_held("resample", 1), pick, pick, *TELL),
@@ -121,10 +123,25 @@ def some(run: Watched, which: int) -> str:
     return calls[which % len(calls)] if calls else address.ROOT
 
 
+BREAKPOINTS = (
+    "observe", "call every 2", "return once", 'block @depth>=1 if has("llm_query")', 'llm do log "{depth}"',
+    'return if n == 2 do answer "by a rule"', "block @depth>=2 every 3 do skip", "llm do set temperature=0.5",
+)  # fmt: skip
+
+
+def breakpoint_(run: Watched, which: int) -> None:
+    """Set one, or take the first one away."""
+    if which % 3 == 0 and run.session.breakpoints.all():
+        run.session.breakpoints.remove(0)
+    else:
+        assert run.session.breakpoints.add(BREAKPOINTS[which % len(BREAKPOINTS)]) is None
+
+
 AT_LARGE: dict[str, Callable[[Watched, int], Any]] = {
     "pause": lambda run, which: run.session.pause(some(run, which)),
     "pause below": lambda run, which: run.session.pause(some(run, which), "subtree"),
     "pause all": lambda run, _: run.session.pause(None),
+    "breakpoint": breakpoint_,
     "all-stop": lambda run, which: run.session.stop_all(which % 3 > 0),
     "harder": lambda run, which: run.session.harder(some(run, which)),
     "say": lambda run, which: run.session.say(some(run, which), "a word"),
@@ -204,6 +221,8 @@ def chosen(run: Watched, which: int, number: int, at_large: str) -> Future[Any] 
 def let_go(run: Watched) -> None:
     """Release what is held until the run has ended; fails when nothing is held and nothing moves."""
     run.session.stop_all(False).result(DEADLINE_S)
+    for _ in run.session.breakpoints.all():
+        run.session.breakpoints.remove(0)
     while run.run.end is None:
         run.until(lambda fold: fold.held or fold.end, "something held, or the end")
         run.session.release_all().result(DEADLINE_S)

@@ -253,6 +253,28 @@ def test_a_release_of_a_subtree_leaves_the_others() -> None:
         assert refused(run.session.step(f"{one.node}/i1", "subtree")) == "Nothing is held in this scope."
 
 
+def test_a_subtree_of_a_call_is_what_is_held_of_it_and_nothing_beside_it() -> None:
+    with small(TREE, hold=True) as run:
+        do(run, "next", run.held("llm"))
+        assert run.session.breakpoints.add("call @root") is None
+        done(run.session.release("root"))
+        calls = run.until(lambda fold: fold.held if len(fold.held) == 8 else None, "eight calls")
+        one, *others = list(calls)
+        done(run.session.pause(one, "subtree"))
+        done(run.session.release(one, "subtree"))
+        assert run.held("llm").node == one
+        assert all(other in run.run.held for other in others)
+        done(run.session.out(one, "subtree"))
+        run.until(lambda fold: sum(held.node.startswith(f"{one}/") for held in fold.held.values()) == 2, "those below")
+        done(run.session.release(one, "subtree"))
+        run.until(lambda fold: fold.held.get(one), "its answer")
+        assert run.run.held[one].point == "return"
+        done(run.session.step(one, "subtree"))
+        run.until(lambda fold: one not in fold.held, "let go")
+        assert all(other in run.run.held for other in others)
+        assert refused(run.session.release(one, "subtree")) == "Nothing is held in this scope."
+
+
 # All-stop -------------------------------------------------------------------------------------------------------------
 
 
