@@ -287,4 +287,5 @@ class AskDialog(Dialog[bool | None]):
                 yield Line()
         others = [("ctrl+j", "new line")] if any(e.kind == "words" for e in self._question.entries) else []
         others += [("tab", "field")] if len(self._question.entries) > 1 else []
-        yield from dialog.field("", [dialog.keys(("enter", self._question.verb), (*others, ("esc", "back")))], cells)
+        keys = dialog.keys(("enter", self._question.verb), (*others, ("esc", "back")), cells=room)
+        yield from dialog.field("", [keys], cells)

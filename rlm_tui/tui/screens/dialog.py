@@ -14,7 +14,7 @@ from textual.screen import ModalScreen, Screen
 
 from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import cut, wrap
+from rlm_tui.tui.text import cut, width, wrap
 
 T = TypeVar("T")
 
@@ -91,9 +91,21 @@ def paragraph(said: str, cells: int, words: str = "ink-2") -> list[Line]:
     return [Line().add(row, words) for row in wrap(said, cells)]
 
 
-def keys(primary: tuple[str, str], others: Iterable[tuple[str, str]], solid: str = "act") -> Line:
-    """The last line of a dialog: the primary verb solid, then the other keys."""
+def keys(
+    primary: tuple[str, str], others: Iterable[tuple[str, str]], solid: str = "act", cells: int | None = None
+) -> Line:
+    """The last line of a dialog: the primary verb solid, then the other keys.
+
+    Args:
+        primary: The key and the word of the primary verb.
+        others: Keys and words.
+        solid: How the primary verb is filled.
+        cells: What there is room for; in less the keys stand closer.
+    """
+    there = list(others)
     line = Line().add(f" {primary[0]} {primary[1]} ", solid)
-    for key, word in others:
-        line.add("   ").add(key, "ink bold").add(f" {word}", "ink-2")
+    needed = line.width + sum(width(key) + width(word) + 4 for key, word in there)
+    for key, word in there:
+        line.add("   " if cells is None or needed <= cells else "  ")
+        line.add(key, "ink bold").add(f" {word}", "ink-2")
     return line

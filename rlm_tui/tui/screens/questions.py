@@ -137,7 +137,7 @@ def insert(view: View, session: SessionLike, held: Held) -> Question:
         return problem(Form("code", "", "", "python"), said["code"])
 
     about = words.joined(view.glyphs, f"before {block}", words.i_k(held), view.label(held.node))
-    return Question("Put code in", about, held.id, "insert", "put it in", entries, then, ask, wrong)
+    return Question("Put code in", about, held.id, "insert", "put in", entries, then, ask, wrong)
 
 
 def say(view: View, session: SessionLike, node: str) -> Question:
