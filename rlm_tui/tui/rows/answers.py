@@ -165,10 +165,10 @@ def _proposed(view: View, layout: Layout, held: Held, width: int) -> list[Line]:
     given = in_hand(held, "text")
     new: dict[str, Any] = cast("dict[str, Any]", edit.value) if edit is not None and _is_object(edit.value) else {}
     changed = new.get("text")
-    made = pairs([("proposed by", text.clean(str(value.get("via", ""))))], width)
+    made = pairs([("proposed by", text.clean(str(value.get("via", ""))))], width, 13)
     others: list[Any] = list(value.get("others") or ())
     if others:
-        made += pairs([("instead of", text.count(len(others), "other proposal"))], width)
+        made += pairs([("instead of", text.count(len(others), "other proposal"))], width, 13)
     if isinstance(changed, str):
         return [*made, Line(), *difference(layout, view.text(given), changed, width, is_code=False)]
     return [*made, Line(), *layout.text(view, given, width, "ink bold")]
