@@ -132,7 +132,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("skip", ("x",), "skip", "Do not run the held block; at a final answer: reject it, with a message.",
            "decide", legal.skip, names=naming.skip, decides=True),
     Action("supply", ("S",), "supply answer", "Answer the selected call by hand, at any time until it has come back.",
-           "decide", legal.supply),
+           "decide", legal.supply, names=naming.supply),
     Action("insert", (), "insert code", "Put code in before the held block; the model is shown it, or not.",
            "decide", legal.insert),
     Action("tell", (), "message to the model", "Tell the node's model something, in what it is shown next.",
@@ -169,6 +169,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("evaluate", ("exclamation_mark",), "evaluate",
            "Run code of yours in the held node's REPL; with ? before it, look only, in a copy.",
            "run", legal.evaluate, decides=True),
+    Action("console", ("C",), "console",
+           "A console on the held node's REPL: lines of yours, history, names, results whole.",
+           "run", legal.evaluate),
     Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
            "run", legal.break_here, names=naming.break_here),
     Action("note", ("m",), "note", "Keep a remark by the selected thing, for people only.", "look", legal.note),
@@ -217,13 +220,13 @@ BAR = (
     "to_cursor", "kill", "pause", "release_all",
 )  # fmt: skip
 """The decision bar's order, after the primary verb."""
-BAR_AT_LINE = ("release", "step", "evaluate", "pause", "force_final", "release_all")
+BAR_AT_LINE = ("release", "step", "evaluate", "console", "pause", "force_final", "release_all")
 """The same for a block that was broken in to."""
 
 FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
-    "open_value", "pane", "next_held", "evaluate", "scope", "follow", "find", "break_here", "stops", "zoom", "copy",
-    "parent", "child", "iteration_back",
+    "open_value", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here", "stops", "zoom",
+    "copy", "parent", "child", "iteration_back",
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""

@@ -15,7 +15,6 @@ from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.copied import copied
 from rlm_tui.tui.legal import node_of
-from rlm_tui.tui.looks import Look
 from rlm_tui.tui.rows import evaluated
 from rlm_tui.tui.screens.finding import FindingScreen
 from rlm_tui.tui.screens.opening import OpeningScreen
@@ -64,6 +63,7 @@ class MainScreen(OpeningScreen, FindingScreen):
         super().__init__(view, session, bridge, id="main")
         self._quit = quit
         self._said: dict[str, float] = {}
+        self._typed: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """Everything, once; sizes only show, hide and move it."""
@@ -151,6 +151,13 @@ class MainScreen(OpeningScreen, FindingScreen):
         """Open the line for code of a person's."""
         self.query_one(Prompt).open(node_of(self.view))
 
+    def do_console(self) -> None:
+        """Open the console of the held node."""
+        from rlm_tui.tui.screens.console import ConsoleScreen
+
+        node = node_of(self.view)
+        self.host.push_screen(ConsoleScreen(self.view, self.session, self._bridge, node, self._typed))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of ours is taken: not while a line is typed, but for the way out."""
         if action == "act" and (self.query_one(Prompt).typing or self.query_one(FindLine).typing):
@@ -171,11 +178,7 @@ class MainScreen(OpeningScreen, FindingScreen):
         if isinstance(found, str):
             self.say(found)
             return
-        said = found.text if found.status != "timeout" else found.text or "No answer within two seconds."
-        held = self.view.held_in(node)
-        iteration = self.view.iteration_of(self.view.item_of(held)) if held is not None else None
-        after = len(evaluated.beside(iteration, held.id)) if held is not None else 0
-        self.view.looked(node, Look(code, said, found.output, found.status != "ok", after))
+        self.view.looked(node, evaluated.look(self.view, node, code, found))
         self.sync()
 
     def _show_where(self, node: str) -> None:

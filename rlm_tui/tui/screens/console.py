@@ -1,0 +1,351 @@
+"""A console on one node's REPL: what was evaluated there, whole, and lines of a person's with history and names."""
+
+from __future__ import annotations
+
+import codeop
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import TextArea
+
+from rlm_tui.tui import words
+from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.rows import evaluated
+from rlm_tui.tui.rows.layout import Layout, sentence
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.text import clean, cut, width
+from rlm_tui.tui.view import View
+from rlm_tui.tui.widgets.editor import Editor
+from rlm_tui.tui.widgets.footer import Pair, write
+from rlm_tui.tui.widgets.inspector import TextPane
+from rlm_tui.tui.widgets.lines import Lines, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rlm_tui.debugger.likeness import Looked, SessionLike
+
+TALLEST = 8
+"""Rows of the field."""
+NOTHING = "Nothing was evaluated here yet. enter runs what you type; ? before it only looks."
+LOOKS = ("looks only, in a copy", "ink-3")
+RECORDS = ("recorded, it may change things", "human")
+OFFERED = 40
+"""Words that are named when several fit."""
+
+
+class Field(Editor):
+    """Lines of code. Enter runs them once they are complete; up and down at their ends go through the history."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "screen.enter", priority=True, show=False),
+        Binding("ctrl+j,alt+enter", "line", priority=True, show=False),
+        Binding("tab", "screen.complete", priority=True, show=False),
+        Binding("up", "earlier(-1)", priority=True, show=False),
+        Binding("down", "earlier(1)", priority=True, show=False),
+    ]
+
+    def action_line(self) -> None:
+        """A new line, whether what stands there is complete or not."""
+        self.insert("\n")
+
+    def action_earlier(self, step: int) -> None:
+        """Through the history from the first or the last line; else to the line above or below."""
+        row, last = self.cursor_location[0], self.document.line_count - 1
+        if row == (0 if step < 0 else last):
+            self.run_later(step)
+        elif step < 0:
+            self.action_cursor_up()
+        else:
+            self.action_cursor_down()
+
+    def run_later(self, step: int) -> None:
+        """Ask the screen for another entry."""
+        screen = self.screen
+        assert isinstance(screen, ConsoleScreen)
+        screen.earlier(step)
+
+
+class ConsoleScreen(Screen[None]):
+    """The console of one node.
+
+    Args:
+        view: For what was evaluated.
+        session: Evaluates.
+        bridge: Brings what came of it.
+        node: The node's address.
+        typed: What was typed and not run, by node; lives longer than the screen.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", priority=True, show=False),
+        Binding("ctrl+c", "stop", priority=True, show=False),
+        Binding("pageup", "turn(-1)", priority=True, show=False),
+        Binding("pagedown", "turn(1)", priority=True, show=False),
+    ]
+
+    def __init__(self, view: View, session: SessionLike, bridge: Bridge, node: str, typed: dict[str, str]) -> None:
+        super().__init__(id="console")
+        self._view = view
+        self._session = session
+        self._bridge = bridge
+        self._node = node
+        self._typed = typed
+        self._layout = Layout()
+        self._shown: tuple[object, ...] = ()
+        self._at = 0
+        self._left_at = 0
+        """Where the transcript was last scrolled to by itself."""
+        self._said = ""
+        self._offered_at = ""
+        """What stood in the field when several words were named."""
+        self._waiting = False
+
+    def compose(self) -> ComposeResult:
+        """What was evaluated, over a sign and the field, over the keys."""
+        yield Lines(id="console-title")
+        yield TextPane(id="console-text")
+        with Horizontal(id="console-line"):
+            yield Lines(id="console-sign")
+            yield Field(self._typed.get(self._node, ""), written="python", id="console-field")
+        yield Lines(id="console-keys")
+
+    def on_mount(self) -> None:
+        """Type, and keep up with what comes."""
+        self._at = len(self._history())
+        field = self.query_one(Field)
+        field.focus()
+        field.move_cursor(field.document.end)
+        self.set_interval(0.1, self.sync)
+        self.call_after_refresh(self.sync)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out for the new width."""
+        self.call_after_refresh(self.sync)
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        """What it would do follows what is typed; nothing typed is lost."""
+        typed = self._typed[self._node] = self.query_one(Field).text
+        if typed != self._offered_at:
+            self._said = ""
+        self.sync()
+
+    # What it shows -----------------------------------------------------------------------------------------------
+
+    @property
+    def _looks(self) -> bool:
+        return self.query_one(Field).text.lstrip().startswith("?")
+
+    def sync(self) -> None:
+        """Show what has come, the newest in sight; and what the field would do."""
+        if not self.is_mounted or not self.size.width:
+            return
+        field, cells = self.query_one(Field), self.size.width
+        rows = min(max(1, field.document.line_count), TALLEST, max(1, self.size.height - 6))
+        if self.query_one("#console-line").styles.height != rows:
+            self.query_one("#console-line").styles.height = rows
+        sign = Line().add(" ? " if self._looks else " ! ", "ink-2 bold" if self._looks else "human bold")
+        self.query_one("#console-sign", Lines).show([sign])
+        self.query_one("#console-title", Lines).show([self._title(cells)])
+        self.query_one("#console-keys", Lines).show(*self._keys(cells))
+        self._paint_text()
+
+    def _paint_text(self) -> None:
+        pane = self.query_one("#console-text", TextPane)
+        if not pane.cells:
+            return
+        now = (self._view.version, pane.cells, len(self._view.looks.get(self._node, ())), pane.size.height)
+        if now == self._shown:
+            return
+        # Who has scrolled up reads there, and is not moved.
+        follows = pane.at_end or pane.scroll_offset.y == self._left_at
+        self._shown = now
+        lines = evaluated.transcript(self._view, self._layout, self._node, pane.cells)
+        if not lines:
+            lines = sentence(NOTHING, pane.cells)
+        # What is short stands at the bottom, where the eye is.
+        lines = [Line()] * max(0, pane.scrollable_content_region.height - len(lines)) + lines
+        pane.show(lines, None)
+        if follows:
+            self.call_after_refresh(self._go_to_end)
+
+    def _go_to_end(self) -> None:
+        """The newest in sight, once there is room laid out for it."""
+        if self.is_mounted:
+            pane = self.query_one("#console-text", TextPane)
+            pane.scroll_to(y=len(pane.lines), animate=False, force=True, immediate=True)
+            self._left_at = pane.scroll_offset.y
+
+    def _title(self, cells: int) -> Line:
+        g, held = self._view.glyphs, self._view.held_in(self._node)
+        where = words.where(held) if held is not None else "not held"
+        end = f" {where} "
+        path = f" {g.path} ".join(self._view.path(self._node))
+        line = Line().add(f"{g.heavy} ", "ink-2")
+        line.add(cut(f"console of {path}", max(8, cells - 6 - width(end)), g.ellipsis), "ink bold").add(" ")
+        line.add(g.heavy * max(0, cells - line.width - width(end) - 1), "ink-2")
+        line.add(end, "held-text" if held is not None else "ink-3")
+        return line.add(g.heavy, "ink-2").cut(cells, g.ellipsis)
+
+    def _keys(self, cells: int) -> tuple[list[Line], list[Target]]:
+        g = self._view.glyphs
+        if self._said:
+            line = Line(ground="on-raised").add("  ").add(cut(clean(self._said), cells - 4, g.ellipsis), "ink-2")
+            return [line.fill(cells)], []
+        if self._waiting:
+            pairs: list[Pair] = [("ctrl+c", "stop it", "stop"), ("esc", "back", "leave")]
+            says, ink = "running", "live"
+        else:
+            pairs = [
+                ("enter", "look" if self._looks else "run", "enter"), ("tab", "name", "complete"),
+                ("ctrl+j", "new line", ""), ("up", "before", ""), ("esc", "back", "leave"),
+            ]  # fmt: skip
+            says, ink = LOOKS if self._looks else RECORDS
+        targets: list[Target] = []
+        line = Line(ground="on-raised").add("  ")
+        write(line, targets, 0, pairs)
+        while line.width + width(says) + 4 > cells and len(pairs) > 2:
+            pairs, targets = [*pairs[:-2], pairs[-1]], []
+            line = Line(ground="on-raised").add("  ")
+            write(line, targets, 0, pairs)
+        line.fill(cells - width(says) - 2).add(says, ink)
+        return [line.cut(cells, g.ellipsis).fill(cells)], targets
+
+    def on_lines_pressed(self, event: Lines.Pressed) -> None:
+        """A key's words were clicked."""
+        if event.action:
+            self.call_next(self.run_action, event.action)
+
+    # What it does ------------------------------------------------------------------------------------------------
+
+    def action_enter(self) -> None:
+        """Run what is typed when it is complete, as Python's own prompt has it; else begin another line."""
+        field = self.query_one(Field)
+        typed = field.text
+        looks, code = typed.lstrip().startswith("?"), typed.strip().removeprefix("?").strip()
+        if self._waiting or not code:
+            return
+        if not looks and unfinished(typed):
+            field.insert("\n" + _indent(typed))
+            return
+        self._waiting, self._said = True, ""
+        came = partial(self._came, typed, code)
+        if looks:
+            self._bridge.ask(self._session.look(self._node, code), came)
+        else:
+            self._bridge.ask(self._session.evaluate(self._node, typed.strip("\n")), came)
+        self.sync()
+
+    def _came(self, typed: str, code: str, found: Looked | Answer) -> None:
+        self._waiting = False
+        if isinstance(found, str):
+            self._said = found
+        else:
+            if found is not None:
+                self._view.looked(self._node, evaluated.look(self._view, self._node, code, found))
+            if self._typed.get(self._node) == typed:
+                self._typed.pop(self._node, None)
+                if self.is_mounted:
+                    self.query_one(Field).text = ""
+        if self.is_mounted:
+            self._at = len(self._history())
+            self.sync()
+
+    def action_stop(self) -> None:
+        """Stop what runs; what is marked is copied."""
+        if self._waiting:
+            self._bridge.ask(self._session.harder(self._node), self._answered)
+        elif marked := self.query_one(Field).selected_text:
+            self.app.copy_to_clipboard(marked)  # pyright: ignore[reportUnknownMemberType]
+
+    def _answered(self, answer: Answer) -> None:
+        self._said = answer or ""
+        self.sync()
+
+    def action_turn(self, step: int) -> None:
+        """What was evaluated, up or down by the height of its pane."""
+        self.query_one("#console-text", TextPane).action_turn(step)
+
+    def action_leave(self) -> None:
+        """Back to the run; what was typed is still there the next time."""
+        self.dismiss(None)
+
+    # History and names -------------------------------------------------------------------------------------------
+
+    def _history(self) -> list[str]:
+        """What was evaluated in this run, in whichever node, oldest first, each once; then what was looked at here."""
+        ran = [block for node in self._view.run.nodes for block in evaluated.by_hand(self._view, node)]
+        entries = [self._view.text(block.code) for block in sorted(ran, key=lambda block: block.seq)]
+        entries += [f"?{look.code}" for look in self._view.looks.get(self._node, ())]
+        return list(dict.fromkeys(reversed(entries)))[::-1]
+
+    def earlier(self, step: int) -> None:
+        """The entry before, or the one after."""
+        entries = self._history()
+        self._at = min(max(self._at + step, 0), len(entries))
+        field = self.query_one(Field)
+        field.text = entries[self._at] if self._at < len(entries) else ""
+        field.move_cursor(field.document.end)
+
+    def action_complete(self) -> None:
+        """The rest of the name before the cursor; at the beginning of a line, an indent."""
+        field = self.query_one(Field)
+        row, column = field.cursor_location
+        before = field.document.get_line(row)[:column]
+        if not before.strip():
+            field.insert(" " * 4)
+            return
+        code = "\n".join([*(field.document.get_line(n) for n in range(row)), before])
+        self._bridge.ask(self._session.complete(self._node, code, len(code)), partial(self._completed, field.text))
+
+    def _completed(self, typed: str, found: Sequence[str] | str) -> None:
+        field = self.query_one(Field)
+        if not self.is_mounted or field.text != typed:
+            return
+        if isinstance(found, str):
+            self._said = found
+        else:
+            row, column = field.cursor_location
+            before = field.document.get_line(row)[:column]
+            stem = _stem(before, found)
+            field.insert(_common(found)[len(stem) :])
+            self._said = "   ".join(found[:OFFERED]) if len(found) > 1 else ""
+            self._offered_at = field.text
+        self.call_after_refresh(self.sync)
+
+
+def unfinished(code: str) -> bool:
+    """Whether Python would wait for more lines. What cannot be read at all is finished: running it says why."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = codeop.compile_command(code, symbol="exec")
+    except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
+        return False
+    lines = code.split("\n")
+    # A block ends with an empty line, as everywhere.
+    return made is None or (len(lines) > 1 and lines[-1][:1] in (" ", "\t") and bool(lines[-1].strip()))
+
+
+def _indent(code: str) -> str:
+    last = code.rsplit("\n", maxsplit=1)[-1]
+    lead = last[: len(last) - len(last.lstrip())]
+    return lead + " " * 4 * last.rstrip().endswith(":")
+
+
+def _stem(before: str, words_: Sequence[str]) -> str:
+    """What of the words stands there already: the longest end that begins each of them."""
+    same = _common(words_)
+    return next((same[:n] for n in range(len(same), 0, -1) if before.endswith(same[:n])), "")
+
+
+def _common(found: Sequence[str]) -> str:
+    first, last = min(found), max(found)
+    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:same]
