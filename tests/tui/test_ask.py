@@ -36,7 +36,9 @@ def verbs(stage: Stage) -> list[str]:
 
 
 def rows(stage: Stage, id: str) -> list[str]:
-    return [row for row in stage.app.screen.query_one(id, Lines).plain.split("\n") if row.strip()]
+    """What such lines say; nothing before they are there."""
+    found = stage.app.screen.query(id).results(Lines)
+    return [row for lines in found for row in lines.plain.split("\n") if row.strip()]
 
 
 async def form(stage: Stage, id: str, key: str = "") -> AskDialog:
@@ -397,10 +399,10 @@ async def limits(stage: Stage) -> LimitsDialog:
 async def test_every_limit_in_force_is_shown_with_what_is_used(stage: Stage) -> None:
     await stage.next_to("block")
     screen = await limits(stage)
-    rows = screen.query_one("#limits", Lines).plain.split("\n")
-    assert any("max_iterations" in row and " 1 of 7" in row for row in rows)
-    assert any("max_tokens" in row and "of 900,000" in row and "whole tree" in row for row in rows)
-    assert any("max_budget" in row and "no limit" in row for row in rows)
+    shown = screen.query_one("#limits", Lines).plain.split("\n")
+    assert any("max_iterations" in row and " 1 of 7" in row for row in shown)
+    assert any("max_tokens" in row and "of 900,000" in row and "whole tree" in row for row in shown)
+    assert any("max_budget" in row and "no limit" in row for row in shown)
 
 
 @staged(max_iterations=7)
