@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from _thread import stack_size, start_new_thread
 from collections.abc import Callable
+from mmap import ACCESS_COPY, mmap
 from typing import Any, cast
 
 try:
@@ -16,6 +18,8 @@ HEAD_ROOM = 64 << 20
 FILE_BYTES = 256 << 20
 OPEN_FILES = 256
 TASKS_LIMIT = "the REPL's limit of processes and threads"
+STACK = 8 << 20
+"""Bytes of a thread's stack where nothing says how many."""
 
 
 def limit_resources(policy: dict[str, Any]) -> Callable[[bool], None]:
@@ -79,8 +83,16 @@ def reached(error: BaseException) -> str | None:
     if kind is OSError or kind is BlockingIOError:
         return _of_number(cast("OSError", error))
     if kind is RuntimeError and _text(error) == "can't start new thread":
-        return TASKS_LIMIT
+        return _of_threads()
     return None
+
+
+def refused(error: BaseException) -> bool:
+    """Whether an exception is a refusal of the system's; like `reached` it runs no code of a block."""
+    if type(error) is not PermissionError:
+        return False
+    number = error.errno
+    return type(number) is int and number in (errno.EPERM, errno.EACCES)
 
 
 def _of_number(error: OSError) -> str | None:
@@ -98,6 +110,33 @@ def _of_number(error: OSError) -> str | None:
     if number == errno.EAGAIN and any("fork" in name for name in _names_where_raised(error)):
         return TASKS_LIMIT
     return None
+
+
+def _of_threads() -> str:
+    """Return which limit a thread could not be started for, as far as it can be told now; else both."""
+    memory = _memory()
+    if memory is None:
+        return TASKS_LIMIT
+    if not _room_for_stack():
+        return memory
+    try:
+        start_new_thread(bool, ())  # has no frame, so nobody takes it for a block's
+    except RuntimeError:
+        return TASKS_LIMIT
+    return f"{TASKS_LIMIT}, or {memory},"
+
+
+def _room_for_stack() -> bool:
+    """Whether a thread's stack would fit in the memory a block has, of which some may have been let go of since."""
+    assert resource is not None
+    now, hard = resource.getrlimit(resource.RLIMIT_AS)
+    size = stack_size() or resource.getrlimit(resource.RLIMIT_STACK)[0]
+    size = STACK if size == resource.RLIM_INFINITY else size
+    try:
+        mmap(-1, size + max(0, now - (hard - HEAD_ROOM)), access=ACCESS_COPY).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
 
 
 def _memory() -> str | None:

@@ -170,7 +170,7 @@ HARM = [
         "threads",
         "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()",
         "error",
-        "limit of processes and threads is reached",
+        "RuntimeError: can't start new thread\nThe REPL's ",  # memory, for the stacks, or the limit of threads
     ),
     Row(
         41,

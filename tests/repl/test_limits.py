@@ -113,6 +113,32 @@ end.set()
         assert told(cell, code) == [["RuntimeError", words], ["BlockingIOError", words], ["BlockingIOError", words]]
 
 
+def test_threads_that_fill_the_memory(cell: Cell) -> None:
+    code = """
+end, started = threading.Event(), []
+def start():
+    while True:
+        started.append(threading.Thread(target=end.wait, daemon=True))
+        started[-1].start()
+tell(start)
+end.set()
+for thread in started[:-1]: thread.join()
+try:
+    raise RuntimeError("can't start new thread")
+except RuntimeError as error:
+    print(json.dumps(["later", limits.reached(error)]))
+"""
+    memory, tasks = "the REPL's memory limit of 300 MiB", "the REPL's limit of processes and threads"
+    assert told(cell, code) == [["RuntimeError", memory], ["later", f"{tasks}, or {memory},"]]
+
+
+def test_a_refusal_of_the_system() -> None:
+    refusals = [PermissionError(errno.EACCES, "no"), PermissionError(errno.EPERM, "no")]
+    assert [limits.refused(error) for error in refusals] == [True, True]
+    others = [PermissionError("no"), OSError(errno.ENOENT, "no"), RuntimeError(errno.EPERM, "no"), Trap()]
+    assert [limits.refused(error) for error in others] == [False] * 4
+
+
 def test_what_only_looks_like_a_limit(cell: Cell) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
