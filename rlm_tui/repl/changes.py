@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from itertools import islice
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any
 
 from rlm_tui.repl.look import NAME_WIDTH, WIDTH, Row, exact_type, row
 
 ROWS_CAP = 500
 """Rows told of one block."""
+LOOKED_INTO = 5000
+"""Values that can change which are looked into after a block; of the rest only another object is told."""
 _SMALL = 4096
 """Length of a text, or bits of a number, up to which holding on to a variable's former value costs nothing."""
 _SEEN = WIDTH // 3 + 2
 """Items of a container that its brief can show: the shortest takes three characters."""
+_Former = tuple[Any, int, Row, list[Any] | None]
+"""Of a variable: its value if it can't change, the number of the object, its row, what of it is held on to."""
+_NOT_HELD = object()
+_name_of = itemgetter(0)
 _ATOMS = frozenset({bool, float, complex, type(None), type(Ellipsis)})
 
 
@@ -27,24 +33,31 @@ class Changes:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Any, ...]] = {}
+        self._known: dict[str, _Former] = {}
 
     def note(self, variables: dict[str, object]) -> tuple[list[Row], list[str]]:
         """Return the rows that are new or differ since the last time, and the names that are gone."""
-        known, self._known = self._known, {}
+        known = self._known
         changed: list[Row] = []
+        looked = 0
         for name, value in variables.items():
             former = known.get(name)
-            if former is not None and _looks_the_same(value, former):
-                self._known[name] = former
-                continue
+            if former is not None:
+                if former[0] is value:
+                    continue
+                looked += 1
+                if former[1] == id(value) and (looked > LOOKED_INTO or _looks_the_same(value, former)):
+                    continue
             seen = row(name, value)
-            if former is None or former[:2] != (id(value), seen):
+            if former is None or former[1:3] != (id(value), seen):
                 changed.append(seen)
-            self._known[name] = id(value), seen, _fixed_parts(value)
-        changed.sort(key=lambda each: each[0])
-        gone = [name[:NAME_WIDTH] for name in sorted(known.keys() - variables.keys())]
-        return changed, gone
+            parts = _fixed_parts(value)
+            known[name] = (value if parts is not None and _fixed(value) else _NOT_HELD), id(value), seen, parts
+        changed.sort(key=_name_of)
+        gone = sorted(known.keys() - variables.keys()) if len(known) > len(variables) else []
+        for name in gone:
+            del known[name]
+        return changed, [name[:NAME_WIDTH] for name in gone]
 
 
 def told(changed: list[Row], removed: list[str]) -> dict[str, Any]:
@@ -53,10 +66,10 @@ def told(changed: list[Row], removed: list[str]) -> dict[str, Any]:
     return {"rows": changed[:ROWS_CAP], "removed": removed[:ROWS_CAP], "more": more}
 
 
-def _looks_the_same(value: Any, former: tuple[Any, ...]) -> bool:
+def _looks_the_same(value: Any, former: _Former) -> bool:
     """Whether a value is the same as before, and its row too, as far as that can be told without making the row."""
-    number, seen, parts = former
-    if parts is None or id(value) != number:
+    _, _, seen, parts = former
+    if parts is None:
         return False
     now = _parts(value)
     return now is not None and len(now) == len(parts) and seen[2] == _length(value) and all(map(is_, now, parts))
