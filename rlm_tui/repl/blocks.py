@@ -11,14 +11,14 @@ from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from rlm_tui.repl.asking import look, page
-from rlm_tui.repl.bell import Bell
+from rlm_tui.repl.bell import Bell, BlockAborted
 from rlm_tui.repl.changes import Changes, told
 from rlm_tui.repl.channel import Channel
-from rlm_tui.repl.limits import reached
+from rlm_tui.repl.limits import reached, refused
 from rlm_tui.repl.look import Row, exact_type, listing, row, type_name
-from rlm_tui.repl.mending import Mending
-from rlm_tui.repl.names import Names
-from rlm_tui.repl.report import ERROR_CAP, Effects, block_traceback, cut_middle, done
+from rlm_tui.repl.mending import Mending, stop_timers
+from rlm_tui.repl.names import Names, SubcallError
+from rlm_tui.repl.report import ERROR_CAP, Effects, block_traceback, cut_middle, done, where_raised
 from rlm_tui.repl.source import run_source
 from rlm_tui.repl.streams import Output, Owners
 
@@ -65,7 +65,7 @@ class Runner:
         self.namespace = parts.module.__dict__
         self._injected = parts.names.make(kinds)
         self._restore = frozenset(restore)
-        self._mending = Mending(parts.module, parts.streams, parts.bell)
+        self._mending = Mending(parts.module, parts.streams)
         self._changes = Changes()
         self._begun = False
         self.standing_locals: dict[str, object] = {}
@@ -160,14 +160,13 @@ class Runner:
         )
 
     def _told(self, block: str, error: BaseException) -> str:
-        for _ in range(2):
-            text, failed = self._attempt(block, lambda: error_text(error, self.parts.bounds), tight=False)
-            if failed is None:
-                return text
-            if not self.parts.bell.rung:
-                break
-            # What stops the block may come only now: then its text is still to be had.
-        return unprintable(error)
+        bell = self.parts.bell
+        rung = bell.rung
+        text, failed = self._attempt(block, lambda: error_text(error, self.parts.bounds), tight=False)
+        if bell.rung and not rung and (failed is not None or type(error) is SubcallError):
+            # Stopping a block cancels its call first, and rings while that is being told: then the stop is told.
+            text, failed = self._attempt(block, lambda: stop_text(error), tight=False)
+        return text if failed is None else unprintable(error)
 
     def _attempt(self, block: str, action: Callable[[], Any], tight: bool = True) -> tuple[Any, BaseException | None]:
         """Do something that may run the model's code; it can be stopped meanwhile."""
@@ -180,6 +179,17 @@ class Runner:
                 return action(), None
             finally:
                 bell.armed = None  # no call, at which a signal could still be served
+                # One signal of each timer may have come meanwhile, and its handler raises at the end of any call.
+                try:
+                    try:
+                        try:
+                            stop_timers()
+                        except BaseException:  # noqa: BLE001 - a block's handler may raise anything
+                            stop_timers()
+                    except BaseException:  # noqa: BLE001 - the next timer's
+                        stop_timers()
+                except BaseException:  # noqa: BLE001 - the last one's
+                    pass
                 self._mending.hush()
                 self._reserve = None
                 self.disarm()
@@ -227,11 +237,16 @@ def error_text(error: BaseException, bounds: str) -> str:
         error: What was raised.
         bounds: What a worker that is shut in can't do, in a sentence.
     """
-    limit = reached(error)
+    reason = reached(error)
     text = cut_middle(block_traceback(error), ERROR_CAP)
-    if limit is not None:
-        return f"{text}\n{limit[0].upper()}{limit[1:]} is reached."
-    return f"{text}\n{bounds}" if bounds and type(error) is PermissionError else text
+    if reason is not None:
+        return f"{text}\n{reason[0].upper()}{reason[1:]} is reached."
+    return f"{text}\n{bounds}" if bounds and refused(error) else text
+
+
+def stop_text(error: BaseException) -> str:
+    """Return the traceback of a stop in the place of an error that could not be told because of it."""
+    return block_traceback(BlockAborted().with_traceback(where_raised(error)))
 
 
 def unprintable(error: BaseException) -> str:

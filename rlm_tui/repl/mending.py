@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import _signal  # pyright: ignore
 import builtins
 import signal
 import sys
 import types
+from collections.abc import Callable
+from itertools import repeat
 from operator import is_
 from typing import Any
 
-from rlm_tui.repl.bell import SIGNALS, Bell
+from rlm_tui.repl.bell import SIGNALS
 
 TIMERS = tuple(
     getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)
@@ -21,7 +24,26 @@ TRIES = 100
 # A block may have replaced these too.
 _all: Any = all
 _map: Any = map
-_getsignal, _setsignal = signal.getsignal, signal.signal
+# The C functions: those of `signal` compare a handler with the names they know, which asks the handler.
+_getsignal: Callable[[int], Any] = _signal.getsignal  # pyright: ignore
+_setsignal: Callable[[int, Any], Any] = _signal.signal  # pyright: ignore
+_ignored: int = _signal.SIG_IGN  # pyright: ignore
+# Through the C slots: a block may have given our classes another metaclass, or another way to look things up.
+_parts_of: Any = type.__dict__["__dict__"].__get__  # pyright: ignore
+_set_part, _remove_part = type.__setattr__, type.__delattr__
+_attribute: Any = object.__getattribute__
+_set_class: Any = object.__dict__["__class__"].__set__  # pyright: ignore
+
+
+def _all_timers_off() -> Callable[[], object]:
+    """Return what stops every timer, in one call into C: only when it is done can a signal be served, and raise."""
+    if not TIMERS:
+        return lambda: None
+    return zip(*(map(signal.setitimer, repeat(timer), repeat(0.0)) for timer in TIMERS), strict=False).__next__
+
+
+stop_timers = _all_timers_off()
+"""Stops the timers a block has set. What their handlers may still raise is raised when it is done."""
 
 
 class Mending:
@@ -30,19 +52,22 @@ class Mending:
     Args:
         module: The module whose `__dict__` is the node's namespace.
         streams: The worker's stdin, stdout and stderr, by name.
-        bell: Has handlers of its own, put back at each block.
     """
 
-    def __init__(self, module: types.ModuleType, streams: dict[str, object], bell: Bell) -> None:
+    def __init__(self, module: types.ModuleType, streams: dict[str, object]) -> None:
         self._module = module
         self._namespace = module.__dict__
         self._streams = streams
-        self._bell = bell
         self._builtins = {name: value for name, value in vars(builtins).items() if name != "_"}
-        self._parts = [(f"sys.{name}", type(s), dict(vars(type(s)))) for name, s in streams.items() if _ours(s)]
-        self._own = {name: dict(vars(s)) for name, s in streams.items() if _ours(s)}
-        ours = {getattr(signal, name, None) for name in (*SIGNALS, *UNCATCHABLE)}
-        self._handlers = {number: _getsignal(number) or signal.SIG_DFL for number in signal.valid_signals() - ours}
+        self._ours = {name: stream for name, stream in streams.items() if _ours(stream)}
+        self._own = {name: dict(vars(stream)) for name, stream in self._ours.items()}
+        self._kinds = {name: type(stream) for name, stream in self._ours.items()}
+        self._metas = {kind: type(kind) for kind in self._kinds.values()}
+        self._parts = {kind: dict(vars(kind)) for kind in self._kinds.values()}
+        catchable = signal.valid_signals() - {getattr(signal, name, None) for name in UNCATCHABLE}
+        # None is a handler that is not Python's to know.
+        self._handlers = {n: handler for n in catchable if (handler := _getsignal(n)) is not None}
+        self._rung = {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
         self._mended: set[str] = set()
 
     def put_back(self, injected: dict[str, object]) -> list[str]:
@@ -62,31 +87,46 @@ class Mending:
         self._put_back_streams()
         if sys.modules.get("__main__") is not self._module:
             self._mend("sys.modules['__main__']", sys.modules, "__main__", self._module)
-        for name in SIGNALS:
-            if hasattr(signal, name) and _getsignal(getattr(signal, name)) != self._bell.handle:
-                self._mended.add(f"signal.{name}")
-        self._bell.listen()
+        self.hush()
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._rung)
         mended, self._mended = sorted(self._mended), set()
         return mended
 
     def _put_back_streams(self) -> None:
-        for label, kind, parts in self._parts:
-            now = vars(kind)
-            for name in [name for name in now if name not in parts]:
-                delattr(kind, name)
-                self._mended.add(label)
-            for name, value in parts.items():
-                if now.get(name) is not value:
-                    setattr(kind, name, value)
-                    self._mended.add(label)
-        for name, stream in self._streams.items():
-            if name in self._own and vars(stream) != self._own[name]:
-                vars(stream).clear()
-                vars(stream).update(self._own[name])
+        for name, stream in self._ours.items():
+            kind = self._kinds[name]
+            if self._put_back_class(kind) | self._put_back_own(stream, kind, self._own[name]):
                 self._mended.add(f"sys.{name}")
+        for name, stream in self._streams.items():
             if getattr(sys, name, None) is not stream:
                 setattr(sys, name, stream)
                 self._mended.add(f"sys.{name}")
+
+    def _put_back_class(self, kind: type[Any]) -> bool:
+        """Return whether anything of it had been changed."""
+        if other := type(kind) is not self._metas[kind]:
+            _set_class(kind, self._metas[kind])
+        now, parts = _parts_of(kind), self._parts[kind]
+        if len(now) == len(parts) and _all(_map(is_, _map(now.get, parts), parts.values())):
+            return other
+        for name in [name for name in now if name not in parts]:
+            _remove_part(kind, name)
+        for name, value in parts.items():
+            if now.get(name) is not value:
+                _set_part(kind, name, value)
+        return True
+
+    def _put_back_own(self, stream: object, kind: type[Any], own: dict[str, Any]) -> bool:
+        if other := type(stream) is not kind:
+            _set_class(stream, kind)
+        now = _attribute(stream, "__dict__")
+        # Never `==`, which would ask what the block has put there.
+        if len(now) == len(own) and _all(_map(is_, now, own)) and _all(_map(is_, now.values(), own.values())):
+            return other
+        now.clear()
+        now.update(own)
+        return True
 
     def builtins(self) -> None:
         """Put back the builtins."""
@@ -98,16 +138,16 @@ class Mending:
                 self._mend(f"builtins.{name}", current, name, value)
 
     def hush(self) -> None:
-        """Stop the timers a block has set, and put back the handlers of signals: what it began ends with it."""
+        """Stop timers and put back the handlers of signals: what a block has set up ends with it."""
         for _ in range(TRIES):
             try:
-                for timer in TIMERS:
-                    signal.setitimer(timer, 0)
+                stop_timers()
                 for number, handler in self._handlers.items():
                     if _getsignal(number) is not handler:
                         self._mended.add(f"signal.{_signal_name(number)}")
+                        _setsignal(number, _ignored)  # forgets one that waits, which might end us
                         _setsignal(number, handler)
-            except BaseException:  # noqa: BLE001 - a block's handler, which is on its way out
+            except BaseException:  # noqa: BLE001 - raised by a block's handler, which is on its way out
                 continue
             return
 

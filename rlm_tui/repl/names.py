@@ -17,7 +17,7 @@ NOTE_CAP = 15 << 20
 NOTES_CAP = 200
 """Declared answers of one block."""
 NOTES_SIZE = 32 << 20
-"""Characters of them all."""
+"""Bytes of them all, as encoded."""
 CAPPED_TEXT = 2 << 20
 """Characters kept of a declared answer that is over the cap."""
 
@@ -65,7 +65,7 @@ class Names:
         for _ in range(OPEN_CALLS_CAP):
             self._turns.put(None)
         self.hidden: frozenset[str] = frozenset()
-        self._declared: tuple[str, int, int] = "", 0, NOTES_SIZE
+        self._declared: dict[str, list[int]] = {}
 
     def make(self, kinds: dict[str, str]) -> dict[str, object]:
         """Return the functions for these names and kinds."""
@@ -167,21 +167,20 @@ class Names:
         block = self._owners.mine()
         if block == self._owners.aside:
             raise SubcallError("NotPossible: no answer can be declared from inside a block that stands")
+        sizes = self._declared.setdefault(block, [])
+        often = f"{via} was called more than {NOTES_CAP} times in this block"
+        if len(sizes) >= NOTES_CAP:
+            raise RuntimeError(often)
         fields = self.proposal(via, value, name, reason)
-        self._count(block, via, len(fields["text"]) + len(fields["json"] or ""))
-        self._channel.send({"kind": "note", "block": block, **fields})
+        body = encode({"kind": "note", "block": block, **fields})
+        # Without a lock, which a signal could leave taken: whoever finds too much has been counted, and sends nothing.
+        sizes.append(len(body))
+        if len(sizes) > NOTES_CAP:
+            raise RuntimeError(often)
+        if sum(sizes) > NOTES_SIZE:
+            raise RuntimeError(f"{via} was given more than {NOTES_SIZE >> 20} MiB in this block, all calls together")
+        self._channel.send_body(body)
         return fields["text"]
-
-    def _count(self, block: str, via: str, size: int) -> None:
-        """Refuse what the host would take for an attack."""
-        of, notes, room = self._declared
-        if of != block:
-            notes, room = 0, NOTES_SIZE
-        if notes >= NOTES_CAP:
-            raise RuntimeError(f"{via} was called more than {NOTES_CAP} times in this block")
-        if size > room:
-            raise RuntimeError(f"{via} was given more than {NOTES_SIZE:,} characters in this block, all calls together")
-        self._declared = block, notes + 1, room - size
 
     def proposal(self, via: str, value: Any, name: str | None = None, reason: str | None = None) -> dict[str, Any]:
         """Return a proposal's fields, cut so that they fit one frame."""

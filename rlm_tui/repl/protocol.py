@@ -39,9 +39,9 @@ RAW_CAP = 1 << 20
 """Characters kept of what a block's C code and child processes wrote."""
 ROWS_CAP = 500
 NOTES_CAP = 200
-"""Declared answers of one block."""
+"""Answers one block declares by a function; one more may be in its `answer`."""
 NOTES_SIZE = 32 << 20
-"""Characters of them all."""
+"""Bytes of them all, as encoded by the worker; the host counts characters, which are never more."""
 EFFECTS_CAP = 200
 FRAMES_CAP = 50
 LOCALS_CAP = 100

@@ -42,6 +42,11 @@ def block_traceback(error: BaseException) -> str:
     return text.rstrip("\n")
 
 
+def where_raised(error: BaseException) -> types.TracebackType | None:
+    """Return an error's traceback through the C slot."""
+    return _traceback.__get__(error)
+
+
 def _keep_block_frames(error: BaseException, seen: set[int]) -> None:
     """Take frames that are not a block's out of an error and everything chained to it."""
     stack: list[BaseException] = [error]

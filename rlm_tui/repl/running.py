@@ -156,9 +156,11 @@ class Running:
             ProtocolError: If there are more, or larger ones, than a worker lets through.
         """
         if proposed.via == "answer":
+            if self._content is not None:
+                raise ProtocolError("an answer is declared twice")
             self._content = proposed
             return
-        self._declared += len(proposed.text) + len(proposed.json or "")
+        self._declared += sum(len(part or "") for part in (proposed.text, proposed.json, proposed.name, proposed.type))
         if len(self._finals) == NOTES_CAP or self._declared > NOTES_SIZE:
             raise ProtocolError("too many declared answers")
         self._finals.append(proposed)

@@ -66,7 +66,7 @@ def serve(
     channel.listen(deliver)
     random.seed(setup["seed"])
     own_threads.add(channel.reader)
-    runner = _assemble(setup, _bounds(level, policy), policy, channel, bell, own_threads)
+    runner = _assemble(setup, _bounds(reached, policy), policy, channel, bell, own_threads)
     bell.stand = Stand(runner)
     runners.append(runner)
     _mind_forks(channel, die_with)
@@ -116,12 +116,18 @@ def _answer_at_once(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
-def _bounds(level: str, policy: dict[str, Any]) -> str:
-    """Return what a worker that is shut in can't do, in a sentence; nothing of one that is not."""
+def _bounds(reached: tuple[str, str, list[str]], policy: dict[str, Any]) -> str:
+    """Return in a sentence what a worker that is shut in can't do, and nothing of one that isn't."""
+    level, words, _ = reached
     if level == "process":
         return ""
-    network = "" if policy["network"] else ", use the network"
-    return f"The REPL is confined: it can't start programs{network} or reach files outside its own folder."
+    cant = ["start programs"]
+    if not policy["network"] and "no seccomp" not in words:
+        cant.append("use the network")
+    if level == "bwrap" or "no Landlock" not in words:
+        cant.append(f"reach files outside its own folder{' and the installed packages' * policy['site_allowed']}")
+    listed = f"{', '.join(cant[:-1])}{',' * (len(cant) > 2)} or {cant[-1]}" if len(cant) > 1 else cant[0]
+    return f"The REPL is confined: it can't {listed}."
 
 
 def _assemble(

@@ -55,7 +55,7 @@ NEEDS = {
     ],
     "a fork": ["::TestLook::", "test_a_fork_ends_nothing_of_ours", "test_forks_of_forks_end_nothing_of_ours"],
     "limits of the kernel's": ["test_a_large_file_is_refused", "test_a_worker_is_alone"],
-    "timers of the kernel's": ["test_a_timer_ends_with_its_block"],
+    "timers and signals of the kernel's": ["test_a_timer_", "test_handlers_are_put_back_at_the_end"],
     "ctypes": ["[plain-import ctypes"],
 }
 """What not every system has, and the tests that are about it."""

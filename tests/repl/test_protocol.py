@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_tui.repl import asking, changes, channel, messages, protocol, report, standing, streams
+from rlm_tui.repl import asking, changes, channel, messages, names, protocol, report, standing, streams
 from rlm_tui.repl.meter import TAIL, Budget, Meter
 from rlm_tui.repl.protocol import FrameDecoder, ProtocolError
 
@@ -58,6 +58,7 @@ def test_both_sides_have_the_same_table() -> None:
     assert set(protocol._READERS) == protocol.FROM_WORKER | protocol.FROM_WORKER_CTL
     assert (channel.FRAME_CAP, channel.CALL_CAP) == (protocol.FRAME_CAP, protocol.CALL_CAP)
     assert channel.OPEN_CALLS_CAP == protocol.OPEN_CALLS_CAP
+    assert (names.NOTES_CAP, names.NOTES_SIZE) == (protocol.NOTES_CAP, protocol.NOTES_SIZE)
     assert streams.OUTPUT_CAP == protocol.OUTPUT_CAP
     assert (changes.ROWS_CAP, report.EFFECTS_CAP) == (protocol.ROWS_CAP, protocol.EFFECTS_CAP)
     assert (standing.FRAMES_CAP, standing.LOCALS_CAP) == (protocol.FRAMES_CAP, protocol.LOCALS_CAP)
