@@ -41,6 +41,11 @@ def rows(stage: Stage, id: str) -> list[str]:
     return [row for lines in found for row in lines.plain.split("\n") if row.strip()]
 
 
+def said(stage: Stage) -> str:
+    """What follows, on one line."""
+    return " ".join(" ".join(rows(stage, "#ask-then")).split())
+
+
 async def form(stage: Stage, id: str, key: str = "") -> AskDialog:
     if key:
         await stage.press(key)
@@ -70,9 +75,9 @@ async def test_a_call_that_is_held_is_answered_and_nobody_is_asked(stage: Stage)
     await stage.verb("i")
     await stage.ready("call")
     await form(stage, "supply", "S")
-    assert "Nobody is asked." in stage.text
+    assert "Nobody is asked." in said(stage)
     await stage.press("enter")
-    assert "Type the answer first." in stage.text
+    assert "Type the answer first." in said(stage)
     await stage.press(*"mine")
     await stage.press("ctrl+j", *"too", "enter")
     await gone(stage)
@@ -91,7 +96,7 @@ async def test_an_answer_that_came_back_stands_in_the_form(stage: Stage) -> None
     await stage.verb("s")
     await stage.ready("return")
     await form(stage, "supply", "S")
-    assert "in place of the answer that came" in stage.text
+    assert "in place of the answer that came" in said(stage)
     assert stage.app.screen.query_one(Words).said == "from the leaf"
     await stage.press(*" edited", "enter")
     await stage.until(lambda: stage.run.end is not None, "the end")
@@ -108,7 +113,7 @@ def test_a_request_under_way_is_answered_by_hand() -> None:
         stage.view.select_item(call.id)
         stage.main.sync()
         await form(stage, "supply", "S")
-        assert "Its request is cancelled." in stage.text
+        assert "Its request is cancelled." in said(stage)
         await stage.press(*"mine", "enter")
         await stage.until(lambda: stage.run.end is not None, "the end")
         assert stage.run.root is not None
@@ -131,8 +136,8 @@ def test_a_child_that_runs_is_answered_and_what_is_below_ends_first() -> None:
         stage.view.select_item(child.id)
         stage.main.sync()
         await form(stage, "supply", "S")
-        assert "1 call still in flight is ended first" in stage.text
-        assert "This child ends with it" in stage.text
+        assert "1 call still in flight is ended first" in said(stage)
+        assert "This child ends with it" in said(stage)
         await stage.press(*"mine", "enter")
         await stage.until(lambda: stage.run.end is not None, "the end")
         assert stage.run.root is not None
@@ -253,7 +258,7 @@ def test_enter_in_the_middle_of_code_is_a_new_line() -> None:
 async def test_the_model_is_told_with_the_next_observation(stage: Stage) -> None:
     await stage.next_to("block")
     await form(stage, "tell")
-    assert "with the next observation" in stage.text
+    assert "with the next observation" in said(stage)
     await stage.press(*"look closer", "enter")
     await gone(stage)
     stage.session.release_all().result(10)
@@ -265,7 +270,7 @@ async def test_the_model_is_told_with_the_next_observation(stage: Stage) -> None
 async def test_the_model_is_told_in_the_request_that_is_held(stage: Stage) -> None:
     await stage.ready("llm")
     await form(stage, "tell")
-    assert "at the end of the request that is held" in stage.text
+    assert "at the end of the request that is held" in said(stage)
     await stage.press(*"look closer", "enter")
     await gone(stage)
     await stage.press("e")
@@ -284,7 +289,7 @@ async def test_a_note_is_kept_and_shown_and_no_model_sees_it(stage: Stage) -> No
     await gone(stage)
     await stage.until(lambda: stage.run.notes.get("root/i1/b1"), "the note")
     await form(stage, "note", "m")
-    assert "¶ odd" in stage.text
+    assert "¶ odd" in said(stage)
     await stage.press(*"very", "enter")
     await gone(stage)
     stage.view.tab = 5
@@ -313,7 +318,7 @@ async def test_escape_keeps_what_was_typed_and_says_so(stage: Stage) -> None:
     await stage.until(lambda: "kept as a draft" in stage.bar, "said")
     screen = await form(stage, "note", "m")
     assert screen.values() == {"note": "half"}
-    assert "typed before" in stage.text
+    assert "typed before" in said(stage)
     await stage.press("ctrl+t")
     await stage.until(lambda: screen.values() == {"note": ""}, "thrown away")
     assert len(stage.main.drafts) == 0
@@ -367,7 +372,7 @@ async def test_every_request_from_here_on_goes_with_other_parameters(stage: Stag
     await stage.next_to("block")
     screen = await form(stage, "model")
     assert "for" not in screen.values()
-    assert "Every request of this node" in stage.text
+    assert "Every request of this node" in said(stage)
     await stage.press("tab", "end", "backspace", *'"temperature": 0.5}', "enter")
     await gone(stage)
     stage.session.release_all().result(10)
@@ -458,7 +463,7 @@ async def test_a_final_answer_is_rejected_by_key_with_a_message(stage: Stage) ->
     await stage.next_to("final")
     assert "x reject" in stage.bar
     await form(stage, "skip", "x")
-    assert "The answer does not count." in stage.text
+    assert "The answer does not count." in said(stage)
     await stage.press(*"look closer", "enter")
     await gone(stage)
     await stage.until(lambda: len(stage.run.iterations) > 1 and stage.run.iterations["root/i2"].attempts, "again")
@@ -474,7 +479,7 @@ async def test_a_final_answer_is_rejected_by_key_with_a_message(stage: Stage) ->
 async def test_a_final_answer_is_rejected_without_a_message(stage: Stage) -> None:
     await stage.next_to("final")
     await form(stage, "skip", "x")
-    assert "told that it was not accepted" in " ".join(" ".join(rows(stage, "#ask-then")).split())
+    assert "told that it was not accepted" in said(stage)
     await stage.press("enter")
     await gone(stage)
     stage.session.release_all().result(10)

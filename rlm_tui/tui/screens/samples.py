@@ -177,8 +177,7 @@ class SamplesScreen(Screen[bool | None]):
 
     def _came(self, answer: Answer) -> None:
         self._under_way = False
-        if answer is not None:
-            self._said = clean(answer)
+        self._said = clean(answer) if answer is not None else ""
         self.sync()
 
     def action_more(self) -> None:
