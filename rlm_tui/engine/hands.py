@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,3 +174,13 @@ async def over(task: asyncio.Task[Any]) -> None:
             await asyncio.wait([task])
         except asyncio.CancelledError:
             continue
+
+
+async def whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end, and be cancelled only then: a node above may end in the midst of it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await over(task)
+        raise

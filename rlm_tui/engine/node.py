@@ -13,7 +13,7 @@ from rlm_tui.engine.blocks import Blocks
 from rlm_tui.engine.clocks import WorkClock
 from rlm_tui.engine.ending import Ending, Forced, Killed, OverTime, Stop
 from rlm_tui.engine.gate import LimitHit, Observation, Request, Verdict
-from rlm_tui.engine.hands import Hands, over
+from rlm_tui.engine.hands import Hands, over, whole
 from rlm_tui.engine.inforce import InForce
 from rlm_tui.engine.limits import NodeLimits
 from rlm_tui.engine.rebuild import UNREADY
@@ -115,10 +115,13 @@ class Node:
             raise
         finally:
             self.in_force.end()
-            await self.samples.stop()
-            await self.blocks.close()
             shared.clocks.pop(id, None)
             shared.hold_repl.pop(id, None)
+            await whole(self._close())
+
+    async def _close(self) -> None:
+        await self.samples.stop()
+        await self.blocks.close()
 
     def _start_event(self) -> NodeStart:
         spec = self.spec

@@ -12,6 +12,7 @@ from rlm_tui.engine.runner import LocalRLMRunner, RLMRunResult
 from rlm_tui.journal.events import Event
 from rlm_tui.journal.store import Journal
 from rlm_tui.journal.tree import Call, Node
+from tests.runs import DEADLINE_S
 
 Leaf = Callable[[str], Any]
 
@@ -107,6 +108,18 @@ def tried(ask):
         return [type(error).__name__, str(error)]
 """
 """Code that turns a failure of a call into a value."""
+
+
+class Slow:
+    """A leaf whose prompts that begin with ``slow`` are answered when all is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def __call__(self, prompt: str) -> str:
+        if prompt.startswith("slow"):
+            self.over.wait(DEADLINE_S)
+        return f"<{prompt}>"
 
 
 class Deciding:
