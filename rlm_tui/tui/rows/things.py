@@ -18,6 +18,10 @@ from rlm_tui.tui.rows.step import context
 from rlm_tui.tui.view import View, in_hand
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(\w*)")
+_FENCE_LINE = re.compile(r"^\s*(`{3,}|~{3,})", re.MULTILINE)
+_DECLARES = re.compile(r"\s*FINAL(_VAR)?\(")
+_DECLARED = "an answer, declared in prose"
+_BESIDE_CODE = "an answer, declared in prose; beside code that runs it is not taken"
 
 
 def code(view: View, layout: Layout, block: Block, width: int, height: int) -> tuple[list[Line], int]:
@@ -128,6 +132,10 @@ def _markdown(view: View, layout: Layout, whole: str, width: int) -> list[Line]:
             flush()
             fence = "" if fence else found[1]
             made += layout.text(view, line, width, "ink-3")
+        elif not fence and _DECLARES.match(line):
+            flush()
+            made += layout.text(view, line, width, "live bold")
+            made += sentence(_BESIDE_CODE if _FENCE_LINE.search(whole) else _DECLARED, width, "ink-2")
         else:
             run.append(line)
     flush()
@@ -168,7 +176,7 @@ def call(view: View, layout: Layout, call: Call, width: int) -> list[Line]:
     if model:
         rows.append(("model", text.clean(model)))
     if call.size and call.size > 1 and call.item is not None:
-        rows.append(("batch", f"item {call.item + 1} of {call.size}"))
+        rows.append(("batch", f"item {call.item} of {call.size}"))
     rows.append(("state", status.WORDS.get(call.state, call.state) + (f", {call.limit}" if call.limit else "")))
     made = pairs(rows, width)
     for attempt in call.attempts:
