@@ -18,6 +18,7 @@ from rlm_tui.engine.gate import (
     Request,
     Verdict,
     apply_edit,
+    from_a_person,
     with_message,
 )
 from rlm_tui.journal import address
@@ -140,6 +141,17 @@ def with_said(value: dict[str, Any], text: str) -> dict[str, Any]:
         return {"messages": [dict(message) for message in with_message(tuple(value["messages"]), text)]}
     whole = apply_edit(Observation(value["text"]), "say", {"text": text, "at": "observe"})
     return {"text": shown(whole)["text"]}
+
+
+def without_said(content: str, text: str) -> str | None:
+    """What a message of a request was before a message to the model was put at its end; None when it has none there.
+
+    Args:
+        content: The message of the request.
+        text: The message to the model.
+    """
+    said = from_a_person(text)
+    return content.removesuffix(said).removesuffix("\n\n") if content.endswith(said) else None
 
 
 def fields(point: Point, id: str, value: GateValue) -> tuple[EditField, ...]:
