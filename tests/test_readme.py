@@ -36,7 +36,11 @@ QUIET = [
     for line in OURS
     if ("--headless" in line or line.endswith(("--list", " runs", " doctor"))) and line not in BWRAP
 ]
-HELD = [line for line in OURS if line.startswith("rlm-tui demo") and "--hold" in line]
+HELD = [
+    line
+    for line in OURS
+    if line.startswith("rlm-tui demo") and ("--hold" in line or "--break" in line) and line not in QUIET
+]
 REAL = [line for line in OURS if line.startswith("rlm-tui run ")]
 
 
@@ -61,7 +65,7 @@ def test_bubblewrap_runs_or_refuses_as_the_doctor_says(place: dict[str, str], li
 @pytest.mark.parametrize("line", HELD)
 def test_demos_with_a_screen_come_up(place: dict[str, str], line: str) -> None:
     with Terminal("-m", "rlm_tui.cli", *shlex.split(line)[1:], env=place) as terminal:
-        terminal.until("held before a request")
+        terminal.until("held at a reply" if "--break" in line else "held before a request")
 
 
 def test_a_run_is_opened(place: dict[str, str]) -> None:
