@@ -268,15 +268,15 @@ def test_messages_are_those_that_were_sent_with_what_is_new() -> None:
         | context    not in here: list of 16 items, 9,800
         |            characters, in the REPL as context
         |
-        |─ 1 system ─────────────────── ~12 tokens  46 characters ─
+        |─ 1 system ──────────────────── ~12 tokens  46 characters ─
         | You have a REPL.
         | Write code in ```repl fences.
         |
-        |─ 2 user ──────────────────── ~28 tokens  109 characters ─
+        |─ 2 user ───────────────────── ~28 tokens  109 characters ─
         | "Who calibrated the anemometer with the strongest gust at
         | the station founded by the designer of the bridge?"
         |
-        |─ 3 user ────────────────── new  ~2 tokens  8 characters ─
+        |─ 3 user ─────────────────── new  ~2 tokens  8 characters ─
         | 16 notes
         |
     """)

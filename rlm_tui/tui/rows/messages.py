@@ -337,10 +337,10 @@ def _heading(view: View, one: Shown, width: int) -> Line:
     weight = f"{text.tokens(requests.estimate(characters), estimated=True)} tokens"
     mark = "new  " if one.new and one.what != "taken out" else ""
     for said in (f"{weight}  {size}", weight, ""):
-        if line.width + len(mark) + len(said) + 6 <= width:
+        if line.width + len(mark) + len(said) + 7 <= width:
             break
     else:
         said = ""
     line.add(" ")
-    line.add(g.thin * max(1, width - line.width - len(mark) - len(said) - 3), "rule-2").add(" ")
+    line.add(g.thin * max(1, width - line.width - len(mark) - len(said) - 4), "rule-2").add(" ")
     return line.add(mark, "ink-2").add(said, "ink-3").add(f" {g.thin}", "rule-2").cut(width, g.ellipsis)
