@@ -43,7 +43,7 @@ class Labels:
                 named = _NAME.match(rest)
                 return named.group() if named else rest.rstrip(" .,:;")
             if call.item is not None and call.size is not None:
-                return f"item {call.item + 1} of {call.size}"
+                return f"item {call.item} of {call.size}"
         return text.one_line(head) or "(empty prompt)"
 
     def _prefix(self, call: Call) -> tuple[str, int]:

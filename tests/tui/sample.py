@@ -133,7 +133,9 @@ def _batch(tell: Teller) -> None:
     tell(ExecStart(id="root/i3/b1", code=code))
     for n in range(5):
         prompt = LOG_PROMPT.format(LOGS[n])
-        tell(CallStart(id=log_call(n), fn="rlm_query_batched", prompt=prompt, ran_as="rlm", batch=1, item=n, size=5))
+        tell(
+            CallStart(id=log_call(n), fn="rlm_query_batched", prompt=prompt, ran_as="rlm", batch=1, item=n + 1, size=5)
+        )
     for n in range(5):
         prompt = LOG_PROMPT.format(LOGS[n])
         tell.node(log_call(n), 1, prompt, ContextInfo(kind="str", text=prompt, length=418), max_iterations=30)

@@ -226,3 +226,11 @@ async def test_on_the_row_of_a_child_that_runs_no_verb_means_what_is_held_beside
     await stage.verb("X")
     await stage.until(lambda: beta.status == "killed", "that one killed")
     assert alpha.id in stage.run.held
+
+
+@family()
+async def test_the_items_of_a_batch_are_counted_from_one(stage: Stage) -> None:
+    await all_held(stage)
+    for name, said in (("alpha", "item 1 of 3"), ("gamma", "item 3 of 3")):
+        await select(stage, child(stage, name).id)
+        await stage.until(lambda said=said: said in stage.text, said)

@@ -102,7 +102,7 @@ def _asked(view: View, line: Line, row: Row, thing: Node | Call, width: int) -> 
     call = thing if isinstance(thing, Call) else thing.call
     parts = [context(thing)] if isinstance(thing, Node) else [text.count(events.length(thing.prompt), "character")]
     if call is not None and call.batch is not None and (call.size or 0) > 1:
-        parts.append(f"item {(call.item or 0) + 1} of {call.size}")
+        parts.append(f"item {call.item or 1} of {call.size}")
     line.add("      ").add("context  " if isinstance(thing, Node) else "prompt  ", "ink-3").add(
         "   ".join(parts), "ink-3"
     )
