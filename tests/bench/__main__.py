@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import engine, journal, repl, screen, search
+from tests.bench import breakpoints, engine, journal, repl, screen, search
 
 GROUPS = {
-    "engine": engine.rows, "journal": journal.rows, "search": search.rows, "repl": repl.rows, "screen": screen.rows,
+    "engine": engine.rows, "journal": journal.rows, "search": search.rows,
+    "breakpoints": breakpoints.rows, "repl": repl.rows, "screen": screen.rows,
 }  # fmt: skip
 
 for name in sys.argv[1:] or GROUPS:
