@@ -146,7 +146,8 @@ def _messages(view: View, layout: Layout, edit: Edited, width: int) -> list[Line
         new = now[n] if n < len(now) else None
         if old == new:
             continue
-        role = text.cut(text.one_line((new or old).role), 12) if (new or old) else ""
+        there = new or old
+        role = text.cut(text.one_line(there.role), 12) if there is not None else ""
         what = " added" if old is None else " taken out" if new is None else ""
         lines.append(Line().add(f" {n + 1} {role}{what}", "ink-2"))
         before = view.text(old.content) if old is not None else ""
