@@ -255,7 +255,7 @@ async def variables(stage: Stage) -> None:
     while (block := stage.run.blocks.get("root/i1/b1")) is None or block.ended is None:
         await stage.verb("s")
         await stage.ready()
-    await stage.press("left", "3")
+    await stage.press("right", "right", "right", "3")
     await stage.until(lambda: stage.view.variable == "context", "the variables")
 
 

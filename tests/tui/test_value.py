@@ -51,7 +51,7 @@ async def test_of_anything_else_only_the_brief_is_known(stage: Stage) -> None:
 @staged(replies=[scenes.LISTS])
 async def test_before_anything_ran_the_beginning_of_the_context_is_known(stage: Stage) -> None:
     await stage.ready("llm")
-    await stage.press("left", "3")
+    await stage.press("right", "right", "right", "3")
     await stage.until(lambda: stage.view.variable == "context", "the variables")
     await stage.press("enter")
     await stage.until(lambda: isinstance(stage.app.screen, ValueScreen) and "What is known of it:" in stage.text, "it")
