@@ -25,7 +25,7 @@ from rlm_tui.journal.events import (
     NodeStart,
     Obs,
 )
-from rlm_tui.journal.run import REVERTED
+from rlm_tui.journal.hands import REVERTED, is_of
 from rlm_tui.journal.store import Journal
 
 Family = Literal["llm", "exec", "call", "node", "obs"]
@@ -53,21 +53,6 @@ def _is_outcome(event: Event) -> bool:
     return isinstance(event, ExecEnd | CallEnd | NodeEnd | Obs) or (
         isinstance(event, LlmEnd) and event.status in ("ok", "partial")
     )
-
-
-def _of(edit: Edit, hold: Hold) -> bool:
-    """Whether a change is one of a held value, and not of something else that has the same address."""
-    match edit.field:
-        case "note":
-            return False
-        case "say":
-            return edit.value["at"] == hold.point
-        case "limit":
-            return hold.point == "limit" and edit.value["name"] == hold.value.get("name")
-        case "model" | "params":
-            return hold.point != "limit"
-        case _:
-            return True
 
 
 class Effects:
@@ -133,7 +118,7 @@ class Effects:
         edits = self._edits.setdefault(edit.id, [])
         if edit.note == REVERTED and edit.id in self._held:
             before, hold = self._held[edit.id]
-            edits[before:] = [other for other in edits[before:] if not _of(other, hold)]
+            edits[before:] = [other for other in edits[before:] if not is_of(other, hold)]
         else:
             edits.append(edit)
 

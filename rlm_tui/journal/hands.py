@@ -159,7 +159,7 @@ class Hands(Index):
     def _revert(self, id: str, held: Held) -> None:
         """Take back what was changed since the value was held: as if it had not been."""
         since = self.edits[held.first_edit :]
-        mine = [edit for edit in since if edit.id == id and edit.field != "note"]
+        mine = [edit for edit in since if edit.id == id and is_of(edit, held)]
         if not mine:
             return
         self.edits[held.first_edit :] = [edit for edit in since if edit not in mine]
@@ -206,6 +206,21 @@ class Hands(Index):
         if node is not None:
             node.hands += 1
             node.causes += 1
+
+
+def is_of(edit: Edited | events.Edit, held: Held | events.Hold) -> bool:
+    """Whether a change at an address is one of the value that is held there, and not of something beside it."""
+    match edit.field:
+        case "note":
+            return False
+        case "say":
+            return _field(edit.value, "at") == held.point
+        case "limit":
+            return held.point == "limit" and _field(edit.value, "name") == held.value.get("name")
+        case "model" | "params":
+            return held.point != "limit"
+        case _:
+            return True
 
 
 def _field(value: Any, name: str) -> Any:

@@ -195,3 +195,23 @@ def test_a_child_that_gives_its_repl_back_as_its_parent_ends_gives_it_back(
     assert inbox.run.nodes["root"].status == "killed"
     assert all(call.status != "open" for call in inbox.run.calls.values())
     inbox.nothing_is_taken()
+
+
+def test_items_that_are_held_at_a_limit_take_no_seat_of_those_that_come_after(windows: list[Window]) -> None:
+    async def script(inbox: Inbox) -> None:
+        await inbox.until(lambda: len(inbox.held) == 5)
+        assert inbox.came_back() == 4
+        inbox.no_slot_is_taken()
+        first, *rest = reversed(list(inbox.held))
+        inbox.release(first, lambda hit: replace(hit, raised=9.0))
+        for id in rest:
+            # Held at a limit that was raised for all of them meanwhile: it does not apply any more.
+            inbox.release(id)
+
+    inbox = play(
+        repl("FINAL(llm_query_batched([str(k) for k in range(9)]))"), script=script, max_batch_workers=1, max_subcalls=4,
+        holds=lambda point, *_: point == "limit",
+    )  # fmt: skip
+    assert inbox.run.nodes["root"].value == str([f"<{k}>" for k in range(9)])
+    assert inbox.engine.shared.limits.subcalls == 9
+    inbox.nothing_is_taken()

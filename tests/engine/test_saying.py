@@ -11,7 +11,7 @@ import pytest
 from rlm_tui.engine.effects import Effects
 from rlm_tui.engine.gate import Failure, from_a_person
 from rlm_tui.journal.events import Edit, Hold, LlmEnd, LlmStart, Obs
-from rlm_tui.journal.run import REVERTED
+from rlm_tui.journal.run import REVERTED, Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.llm.base import ModelError
 from tests.engine.person import Person, act, edit, nothing, up_to
@@ -149,6 +149,7 @@ def test_to_take_back_another_change_of_the_same_address_does_not_unsay_it() -> 
     journal.append(Edit(id="root/i1", field="reply", value="t", note=REVERTED, by="human"))
 
     assert [field for field, _ in effects.edits("root/i1")] == ["say", "note"]
+    assert [e.field for e in Run(journal.events()).edits] == ["say", "note"]
     journal.append(Hold(id="root/i1", point="observe", node="root", value={"text": "o"}, why="step"))
     journal.append(edit("root/i1", *say("observe", "more")))
     journal.append(Edit(id="root/i1", field="say", value=None, note=REVERTED, by="human"))
