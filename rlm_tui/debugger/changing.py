@@ -102,7 +102,7 @@ class Changing:
     def _asked_once(self, hand: InHand) -> Refusal:
         """Why an answer can't be asked for again."""
         call = self.reach.call(hand.id)
-        if hand.changes:
+        if hand.changes or (isinstance(hand.came, Answer) and hand.came.supplied):
             return "An answer was given here: release hands it on, revert takes it back."
         if call is None or call.ran_as != "llm" or not call.attempts:
             return "Only the answer of a plain sub-call can be asked for again; a child would have to run again."
