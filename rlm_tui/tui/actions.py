@@ -192,6 +192,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("tab", ("right",), "tab", "The inspector's tab to the right.", "look", legal.always),
     Action("open_value", ("enter",), "open value", "The whole value of the variable under the cursor, page by page.",
            "look", legal.open_value),
+    Action("message", ("J",), "next message", "The next message of the request, in the tab Messages.",
+           "look", legal.messages),
+    Action("message_back", ("K",), "message before", "The message before, in the tab Messages.",
+           "look", legal.messages),
     Action("follow", ("F",), "follow", "Keep the newest thing of this node selected, or stop doing so.",
            "look", legal.always, names=naming.follow),
     Action("find", ("slash",), "find",
@@ -225,8 +229,8 @@ BAR_AT_LINE = ("release", "step", "evaluate", "console", "pause", "force_final",
 
 FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
-    "open_value", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here", "stops", "zoom",
-    "copy", "parent", "child", "iteration_back",
+    "open_value", "message", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here",
+    "stops", "zoom", "copy", "parent", "child", "iteration_back",
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rlm_tui.journal import address
 from rlm_tui.journal.tree import Block, Call, Iteration
-from rlm_tui.tui.rows.pages import COUNT, VARIABLES
+from rlm_tui.tui.rows.pages import COUNT, MESSAGES, VARIABLES
 from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.view import ANSWER, OBS, View
 from rlm_tui.tui.words import ends_here, failed, is_edited
@@ -313,6 +313,11 @@ def evaluate(view: View, session: SessionLike) -> str | None:
 
 
 _NOT_STANDING = "Code can be evaluated only while a node is held. p stops this one at its next pause point."
+
+
+def messages(view: View, session: SessionLike) -> str | None:
+    """In the tab of a request's messages."""
+    return None if view.tab % COUNT == MESSAGES else "Messages are gone through in the tab Messages."
 
 
 def open_value(view: View, session: SessionLike) -> str | None:

@@ -18,6 +18,9 @@ COUNT = 6
 OUTPUT = 1
 """The tab of what was printed."""
 
+MESSAGES = 2
+"""The tab of a request's messages."""
+
 VARIABLES = 3
 """The tab of the variables."""
 
@@ -48,6 +51,7 @@ class Page:
         reached: Up to which line the newest evaluation reaches; 0 without one.
         evaluations: How many there are, so that a new one can be brought into sight.
         stops: The lines that a cursor stands on, and what each is of; empty where there is no cursor.
+        heads: The lines where parts begin that can be gone to one by one.
     """
 
     lines: list[Line]
@@ -56,6 +60,7 @@ class Page:
     reached: int = 0
     evaluations: int = 0
     stops: dict[int, str] = field(default_factory=dict[int, str])
+    heads: list[int] = field(default_factory=list[int])
 
 
 def tabs(view: View) -> list[Tab]:
@@ -114,8 +119,8 @@ def page(view: View, layout: Layout, width: int, height: int) -> Page:
         case 1:
             return Page(_output(view, layout, thing, width), streams=_prints(thing))
         case 2:
-            lines, start = messages.lines(view, layout, width)
-            return Page(lines, start)
+            lines, heads, start = messages.laid_out(view, layout, width)
+            return Page(lines, start, heads=heads)
         case 3:
             return _variables(view, thing, width)
         case 4:

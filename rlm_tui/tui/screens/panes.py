@@ -141,6 +141,16 @@ class PanesScreen(Screen[None]):
         """The inspector's tab before."""
         self.query_one(Inspector).previous_tab()
 
+    def do_message(self, step: int = 1) -> None:
+        """The next message of the request."""
+        if not self.query_one(Inspector).body.size.height:
+            self.show_pane("inspector")
+        self.query_one(Inspector).body.jump(step)
+
+    def do_message_back(self) -> None:
+        """The message before."""
+        self.do_message(-1)
+
     def do_zoom(self) -> None:
         """One pane on the whole screen, and back."""
         self.zoomed = not self.zoomed

@@ -52,6 +52,7 @@ class TextPane(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.lines: list[Line] = []
         self.stops: dict[int, str] = {}
+        self.heads: list[int] = []
         self.cursor: int | None = None
         self.signs: Glyphs = UNICODE
         self._painter = Painter(self)
@@ -120,6 +121,15 @@ class TextPane(ScrollView, can_focus=True):
     def action_turn(self, step: int) -> None:
         """Scroll by the height of the pane."""
         self.action_move(step * max(1, self.scrollable_content_region.height - 2))
+
+    def jump(self, step: int) -> None:
+        """Scroll to where the next part begins, or the one before."""
+        y = self.scroll_offset.y
+        after = [head for head in self.heads if head > y]
+        before = [0, *(head for head in self.heads if head < y)]
+        to = before[-1] if step < 0 else after[0] if after else None
+        if to is not None:
+            self.scroll_to(y=to, animate=False, force=True, immediate=True)
 
     def action_edge(self, step: int) -> None:
         """Scroll to the top or to the end."""
@@ -318,5 +328,5 @@ class Inspector(Widget):
             top = None if seen_already else min(max(0, at - rows // 3), end)
         self._found = self.view.found
         self.body.show(lines, top)
-        self.body.signs = self.view.glyphs
+        self.body.signs, self.body.heads = self.view.glyphs, page.heads
         self.view.variable = self.body.stand(page.stops, self.view.variable)
