@@ -134,7 +134,7 @@ class AskDialog(Dialog[bool | None]):
 
     def _most(self) -> int:
         """Rows that many lines may take here: what follows must stay in sight."""
-        return max(2, min(12, self.app.size.height - 19))  # pyright: ignore[reportUnknownMemberType]
+        return max(2, min(12, self.app.size.height - 20))  # pyright: ignore[reportUnknownMemberType]
 
     def values(self) -> Said:
         """What stands in the fields."""
