@@ -83,6 +83,16 @@ def test_one_child_is_held_at_each_point_and_all_others_come_to_their_end(worker
 
 @pytest.mark.parametrize("seed", range(4))
 def test_nested_batches_held_at_random_and_let_go_in_any_order_end(seed: int, windows: list[Window]) -> None:
+    in_any_order(seed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(4, 60))
+def test_many_nested_batches_end(seed: int, windows: list[Window]) -> None:
+    in_any_order(seed)
+
+
+def in_any_order(seed: int) -> None:
     """Batches of child RLMs in batches of child RLMs. Whatever is held is let go at some time, and no sooner."""
     dice = random.Random(seed)
     over: list[bool] = []
