@@ -405,7 +405,7 @@ async def test_every_limit_in_force_is_shown_with_what_is_used(stage: Stage) -> 
     await stage.next_to("block")
     screen = await limits(stage)
     shown = screen.query_one("#limits", Lines).plain.split("\n")
-    assert any("max_iterations" in row and " 1 of 7" in row for row in shown)
+    assert any("max_iterations" in row and " 0 of 7" in row for row in shown)
     assert any("max_tokens" in row and "of 900,000" in row and "whole tree" in row for row in shown)
     assert any("max_budget" in row and "no limit" in row for row in shown)
 
@@ -423,7 +423,7 @@ async def test_a_limit_is_changed_while_the_run_goes_on(stage: Stage) -> None:
     await gone(stage)
     assert edits(stage) == [("limit", {"name": "max_iterations", "to": 1200.0})]
     screen = await limits(stage)
-    assert "1 of 1,200" in screen.query_one("#limits", Lines).plain
+    assert "0 of 1,200" in screen.query_one("#limits", Lines).plain
 
 
 @staged(max_iterations=1, replies=[code("print(1)"), code("FINAL('done')")])

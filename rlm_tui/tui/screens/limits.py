@@ -69,10 +69,10 @@ def limits(view: View, node: Node) -> list[Limit]:
         node: The node.
     """
     run = view.run
-    turns = [turn for turn in node.iterations if turn.attempts]
     used: dict[str, float] = {
-        "max_iterations": len(turns),
-        "max_steps": sum(b.origin == "model" and b.started is not None for turn in turns for b in turn.blocks),
+        # The one under way is through when the next one would begin.
+        "max_iterations": sum(turn.obs is not None for turn in node.iterations),
+        "max_steps": sum(b.origin == "model" and b.started is not None for i in node.iterations for b in i.blocks),
         "max_errors": _errors(node),
         "max_budget": run.totals.cost,
         "max_tokens": run.totals.tokens,
