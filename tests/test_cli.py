@@ -130,6 +130,7 @@ def test_breakpoints_that_hold_nothing_do_what_they_do_without_a_screen(place: d
     line = 'call if n == 3 do log "{fn} of {n}"'
     done = rlm(place, "demo", "needle", "--headless", "--break", line, "--break", 'return do answer "x"', cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.strip() == "no activation was found"
+    assert done.stderr.count("    llm_query_batched of 3\n") == 3
     (journal,) = runs_of(place)[0].glob("*.jsonl")
     notes = [event for event in map(json.loads, journal.read_text().splitlines()) if event.get("field") == "note"]
     assert [(note["value"], note["by"]) for note in notes] == [("llm_query_batched of 3", f"rule:{line}")] * 3

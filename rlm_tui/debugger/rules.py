@@ -283,6 +283,7 @@ class Rules:
             except ExpressionError as error:
                 self.breakpoints.fail(one, str(error))
                 reasons.append(f"{rule.text} failed and is off now: {error}")
+                edits.append(_edit(rule, scene, "note", f"failed and is off now: {error}"))
                 continue
             if rule.act == "hold":
                 reasons.append(rule.text)
@@ -305,6 +306,9 @@ class Rules:
     @staticmethod
     def _fits(rule: Rule, scene: Scene) -> bool:
         scope, condition = rule.scope, rule.condition
+        if scene.point not in rule.points:
+            # Somebody changed it just now.
+            return False
         if scope is not None and not scope.fits(scene.id, scene.node, scene.depth(), scene.label()):
             return False
         return condition is None or bool(condition.value(scene.look_up, scene.searched))
@@ -323,7 +327,7 @@ class UnattendedGates:
     rules: Rules | None = None
 
     async def pass_(self, point: Point, id: str, value: V, *, node: str) -> V:
-        """Hand a value on, as the breakpoints made it. One whose condition fails is off from then on."""
+        """Hand a value on, as the breakpoints made it. One whose condition fails is off from then on, with a note."""
         met = self.rules.meet(point, id, node, value) if self.rules is not None else None
         if met is None:
             return value

@@ -81,7 +81,8 @@ class Session:
         self._thread: EngineThread | None = None
         self._main: Future[NodeEnd] | None = None
         self._killing = False
-        self._faults: list[str] = []
+        # Breakpoints that can't be read hold nothing, and a person relies on them.
+        self._faults = [self._breakpoints.notice] if self._breakpoints.notice else []
 
     @property
     def path(self) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.gates import HoldingGates
@@ -12,7 +12,7 @@ from rlm_tui.debugger.patterns import compiled
 from rlm_tui.debugger.rules import Rules
 from rlm_tui.engine.gate import Ask, Code
 from rlm_tui.journal.store import Journal
-from tests.bench.table import Row, median_of
+from tests.bench.table import Row, median_of, seconds
 from tests.runs import Watched, running
 
 PASSES = 10_000
@@ -62,19 +62,15 @@ def _searches() -> Iterator[Row]:
         ("2.4 kB of code for a word", r"\bllm_query\b", code), ("2.4 kB of code, two repetitions", r"\w+ = .*query", code),
         ("one line of 1 MB, nested repetitions", "(a+)+b|(x+)+y", long),
     ):  # fmt: skip
-        found = compiled(pattern)
+        found, times = compiled(pattern), max(1, 200_000 // len(text))
+        ours = median_of(3, lambda found=found, text=text, times=times: _each(lambda: found.searches(text), times))
+        floor = median_of(3, lambda text=text, times=times: _each(lambda: _plainly(text), times))
+        yield Row(f"has: {name}", ours, "µs", floor, "a text in each line")
 
-        def one(found=found, text=text, times=max(1, 200_000 // len(text))) -> float:
-            began = time.perf_counter()
-            for _ in range(times):
-                found.searches(text)
-            return (time.perf_counter() - began) / times
 
-        def floor(text=text, times=max(1, 2_000_000 // len(text))) -> float:
-            began = time.perf_counter()
-            for _ in range(times):
-                for line in text.split("\n"):
-                    "nowhere" in line  # noqa: B015
-            return (time.perf_counter() - began) / times
+def _each(act: Callable[[], bool], times: int) -> float:
+    return seconds(lambda: [act() for _ in range(times)]) / times * 1e6
 
-        yield Row(f"has: {name}", median_of(3, one) * 1e6, "µs", median_of(3, floor) * 1e6, "a text in each line")
+
+def _plainly(text: str) -> bool:
+    return any("nowhere" in line for line in text.split("\n"))
