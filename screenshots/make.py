@@ -30,6 +30,10 @@ PICTURES: dict[str, tuple[Any, tuple[int, int], dict[str, Any]]] = {
     "editor": (test_snapshots.wrong_code, MEDIUM, {}),
     "narrow": (scenes.held_block, NARROW, {}),
     "light": (scenes.edited, MEDIUM, {"theme": "rlm-light"}),
+    "stops": (scenes.inbox, MEDIUM, {"breakpoints": scenes.BREAKPOINTS}),
+    "replies": (scenes.resampled, WIDE, {}),
+    "console": (scenes.console, MEDIUM, {}),
+    "difference": (scenes.difference, MEDIUM, {}),
     "standing": (scenes.evaluated, MEDIUM, {"replies": [scenes.WAITS], "hold": False}),
 }
 CHROMIUM = (

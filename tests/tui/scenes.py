@@ -10,6 +10,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import CallEnd, Event, ExecEnd, LlmEnd, NodeEnd, RunStart
 from rlm_tui.llm.base import ChatModel, ChatRequest, Delta, Reply
@@ -67,6 +68,7 @@ def scene(
     replies: Sequence[str] = (),
     environment: dict[str, Any] = SHUT_IN,
     options: dict[str, Any] | None = None,
+    breakpoints: Sequence[str] = (),
     **app: Any,
 ) -> Iterator[tuple[DebuggerApp, Any]]:
     """An app and the function that brings it to a scene.
@@ -78,10 +80,13 @@ def scene(
         replies: What the model says, turn by turn, instead of the scenario's.
         environment: What the run says of its confinement.
         options: Options of the run.
+        breakpoints: Those it begins with.
         app: Options of the app.
     """
     model: ChatModel = CallableModel(chat({"": replies})) if replies else model_for("multi-hop")
-    with watched("multi-hop", hold=hold, model=Silent(model, silent) if silent else model, **(options or {})) as one:
+    speaks = Silent(model, silent) if silent else model
+    given = Breakpoints(None, breakpoints)
+    with watched("multi-hop", hold=hold, model=speaks, breakpoints=given, **(options or {})) as one:
         made = DebuggerApp(one.session, clock=lambda: NOW, **app)
         made.animation_level = "none"
         put = made.bridge.put
@@ -298,3 +303,68 @@ def diverged(changed: Path) -> Scene:
         await stage.ready("error")
 
     return play
+
+
+BREAKPOINTS = (
+    'reply if not has("```repl")',
+    'block @depth>=1 if "max(" in code',
+    'return @"gust log *" if not value.strip()',
+    'call if n > 4 do log "fan-out {n}"',
+    "observe if error > 2",
+)
+
+
+async def inbox(stage: Stage) -> None:
+    """Children held by a breakpoint, over the list of all breakpoints; one of them has failed."""
+    await stage.ready("llm")
+    await stage.press("A")
+    await stage.until(lambda: any("observe if" in held.reason for held in stage.run.held.values()), "one that failed")
+    await stage.ready()
+    await stage.press("A")
+    await stage.until(lambda: sum(held.point == "block" for held in stage.run.held.values()) > 1, "held children")
+    await stage.press("B")
+    await stage.until(lambda: "1 breakpoints" in stage.text or "2 breakpoints" in stage.text, "the breakpoints")
+
+
+async def resampled(stage: Stage) -> None:
+    """Three further replies beside the first."""
+    await stage.next_to("reply")
+    await stage.press("r")
+    await stage.until(lambda: "costs" in stage.text, "how many")
+    await stage.press("enter")
+    await stage.until(lambda: "Nothing of any reply has run." in stage.text, "all replies")
+    await stage.press("right")
+    await stage.until(lambda: "enter take reply 2" in stage.text, "the second")
+
+
+async def console(stage: Stage) -> None:
+    """Some lines of a person's at a child's console."""
+    from rlm_tui.tui.screens.console import Field
+
+    await held_child(stage)
+    await stage.press("C")
+    for line, says in (
+        ("?body[:40]", "'["),
+        ("import re\nvalues = [float(v) for v in re.findall(r'\\d+\\.\\d', body)]\n", "changed re, values"),
+        ("top = max(values)", "changed top"),
+        ("for value in values[:3]:\n    print(value, value > top / 2)\n", "changed value"),
+    ):
+        field = stage.app.screen.query_one(Field)
+        field.text = line
+        field.move_cursor(field.document.end)
+        await stage.press("enter")
+        await stage.until(lambda says=says: says in stage.text and not stage.app.screen.query_one(Field).text, says)
+    stage.app.screen.query_one(Field).insert("top.is")
+    await stage.press("tab")
+    await stage.until(lambda: "top.is_integer" in stage.text, "the name")
+
+
+async def difference(stage: Stage) -> None:
+    """What a person made of a block, in the tab Diff, after it ran."""
+    await edited(stage)
+    await stage.press("3")
+    await stage.until(lambda: stage.main.pane == "inspector", "the inspector")
+    for _ in range(6):
+        if "Diff" in stage.text and stage.view.tab == 4:
+            break
+        await stage.press("right")

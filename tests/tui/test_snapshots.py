@@ -114,6 +114,21 @@ def test_editor(snap_compare: Compare) -> None:
     compare(snap_compare, wrong_code, MEDIUM)
 
 
+@pytest.mark.parametrize("size", [MEDIUM, NARROW], ids=["medium", "narrow"])
+class TestScreens:
+    def test_inbox_and_breakpoints(self, snap_compare: Compare, size: tuple[int, int]) -> None:
+        compare(snap_compare, scenes.inbox, size, breakpoints=scenes.BREAKPOINTS)
+
+    def test_replies_to_choose_from(self, snap_compare: Compare, size: tuple[int, int]) -> None:
+        compare(snap_compare, scenes.resampled, size)
+
+    def test_console(self, snap_compare: Compare, size: tuple[int, int]) -> None:
+        compare(snap_compare, scenes.console, size)
+
+    def test_difference(self, snap_compare: Compare, size: tuple[int, int]) -> None:
+        compare(snap_compare, scenes.difference, size)
+
+
 def test_force_final(snap_compare: Compare) -> None:
     compare(snap_compare, forcing_the_root, MEDIUM)
 
