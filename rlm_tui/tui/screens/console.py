@@ -12,14 +12,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import TextArea
 
-from rlm_tui.tui import words
+from rlm_tui.tui import ladder, words
 from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
 from rlm_tui.tui.rows import evaluated
 from rlm_tui.tui.rows.layout import Layout, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, cut, width
+from rlm_tui.tui.text import clean, cut, pad, width
+from rlm_tui.tui.typed import Typed
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.editor import Editor
 from rlm_tui.tui.widgets.footer import Pair, write
@@ -36,8 +39,10 @@ TALLEST = 8
 NOTHING = "Nothing was evaluated here yet. enter runs what you type; ? before it only looks."
 LOOKS = ("looks only, in a copy", "ink-3")
 RECORDS = ("recorded, it may change things", "human")
-OFFERED = 40
-"""Words that are named when several fit."""
+OFFERED_ROWS = 4
+"""Rows of words when several fit."""
+FIELD = "console"
+"""The field of the draft of what was typed and not run."""
 
 
 class Field(Editor):
@@ -49,6 +54,7 @@ class Field(Editor):
         Binding("tab", "screen.complete", priority=True, show=False),
         Binding("up", "earlier(-1)", priority=True, show=False),
         Binding("down", "earlier(1)", priority=True, show=False),
+        Binding("ctrl+r", "screen.seek", priority=True, show=False),
     ]
 
     def action_line(self) -> None:
@@ -80,7 +86,8 @@ class ConsoleScreen(Screen[None]):
         session: Evaluates.
         bridge: Brings what came of it.
         node: The node's address.
-        typed: What was typed and not run, by node; lives longer than the screen.
+        drafts: Keeps what was typed and not run.
+        looked: What was looked at in this run, oldest first; lives longer than the screen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,30 +97,43 @@ class ConsoleScreen(Screen[None]):
         Binding("pagedown", "turn(1)", priority=True, show=False),
     ]
 
-    def __init__(self, view: View, session: SessionLike, bridge: Bridge, node: str, typed: dict[str, str]) -> None:
+    def __init__(
+        self, view: View, session: SessionLike, bridge: Bridge, node: str, drafts: Drafts, looked: list[str]
+    ) -> None:
         super().__init__(id="console")
         self._view = view
         self._session = session
         self._bridge = bridge
         self._node = node
-        self._typed = typed
+        self._drafts = drafts
+        self._looked = looked
+        self._typed = Typed("")
         self._layout = Layout()
         self._shown: tuple[object, ...] = ()
         self._at = 0
+        self._left = ""
+        """What was being typed when another entry took its place."""
+        self._sought: str | None = None
         self._left_at = 0
         """Where the transcript was last scrolled to by itself."""
         self._said = ""
+        self._offered: Sequence[str] = ()
         self._offered_at = ""
         """What stood in the field when several words were named."""
         self._waiting = False
+        self._save: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """What was evaluated, over a sign and the field, over the keys."""
+        """What was evaluated, over a sign and the field, over the words that fit and the keys."""
         yield Lines(id="console-title")
-        yield TextPane(id="console-text")
+        pane = TextPane(id="console-text")
+        pane.can_focus = False
+        yield pane
         with Horizontal(id="console-line"):
             yield Lines(id="console-sign")
-            yield Field(self._typed.get(self._node, ""), written="python", id="console-field")
+            left = self._drafts.get((self._node, FIELD)) or ""
+            yield Field(self._typed.encode(left), written="python", id="console-field")
+        yield Lines(id="console-offers")
         yield Lines(id="console-keys")
 
     def on_mount(self) -> None:
@@ -131,16 +151,45 @@ class ConsoleScreen(Screen[None]):
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """What it would do follows what is typed; nothing typed is lost."""
-        typed = self._typed[self._node] = self.query_one(Field).text
+        typed = self.text
+        if typed:
+            self._drafts.put((self._node, FIELD), typed)
+        elif (self._node, FIELD) in self._drafts:
+            self._drafts.drop((self._node, FIELD))
         if typed != self._offered_at:
-            self._said = ""
+            self._said, self._offered = "", ()
+        if self._save is not None:
+            self._save.stop()
+        self._save = self.set_timer(SAVE_AFTER, self._keep)
         self.sync()
+
+    def _keep(self) -> None:
+        self._said = self._drafts.save() or self._said
+
+    def on_unmount(self) -> None:
+        """However this ends, what was typed is kept."""
+        self._drafts.save()
+
+    @property
+    def text(self) -> str:
+        """What is typed, every character as it was typed or pasted."""
+        return self._typed.decode(self.query_one(Field).text)
+
+    def _type(self, text: str) -> None:
+        field = self.query_one(Field)
+        field.text = self._typed.encode(text)
+        field.move_cursor(field.document.end)
 
     # What it shows -----------------------------------------------------------------------------------------------
 
     @property
     def _looks(self) -> bool:
-        return self.query_one(Field).text.lstrip().startswith("?")
+        return self.text.lstrip().startswith("?")
+
+    @property
+    def _busy(self) -> bool:
+        """Whether something of a person's runs here, also what was begun before this was opened."""
+        return self._waiting or any(block.status == "open" for block in evaluated.by_hand(self._view, self._node))
 
     def sync(self) -> None:
         """Show what has come, the newest in sight; and what the field would do."""
@@ -154,7 +203,26 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#console-sign", Lines).show([sign])
         self.query_one("#console-title", Lines).show([self._title(cells)])
         self.query_one("#console-keys", Lines).show(*self._keys(cells))
+        offers = self._offers(cells)
+        if self.query_one("#console-offers").styles.height != len(offers):
+            self.query_one("#console-offers").styles.height = len(offers)
+        self.query_one("#console-offers", Lines).show(offers)
         self._paint_text()
+
+    def _offers(self, cells: int) -> list[Line]:
+        """The words that fit, in columns; how many more there are when there is no room for all."""
+        if not self._offered:
+            return []
+        room = min(max(map(width, self._offered)) + 3, max(8, cells - 6))
+        many = max(1, (cells - 4) // room)
+        fitting = self._offered[: many * OFFERED_ROWS]
+        made: list[Line] = []
+        for n in range(0, len(fitting), many):
+            row = "".join(pad(clean(word), room, self._view.glyphs.ellipsis) for word in fitting[n : n + many])
+            made.append(Line().add("   ").add(row.rstrip(), "ink-2"))
+        if more := len(self._offered) - len(fitting):
+            made.append(Line().add(f"   {more} more; type on", "ink-3"))
+        return [line.cut(cells, self._view.glyphs.ellipsis) for line in made]
 
     def _paint_text(self) -> None:
         pane = self.query_one("#console-text", TextPane)
@@ -198,9 +266,11 @@ class ConsoleScreen(Screen[None]):
         if self._said:
             line = Line(ground="on-raised").add("  ").add(cut(clean(self._said), cells - 4, g.ellipsis), "ink-2")
             return [line.fill(cells)], []
-        if self._waiting:
-            pairs: list[Pair] = [("ctrl+c", "stop it", "stop"), ("esc", "back", "leave")]
-            says, ink = "running", "live"
+        if self._busy:
+            stopping = self._session.ladder(self._node)
+            harder = "kill the REPL and rebuild it" if stopping.next == "kill" else "stop it"
+            pairs: list[Pair] = [*([("ctrl+c", harder, "stop")] if stopping.next else []), ("esc", "back", "leave")]
+            says, ink = ladder.asked(stopping, "it") or "running", "live"
         else:
             pairs = [
                 ("enter", "look" if self._looks else "run", "enter"), ("tab", "name", "complete"),
@@ -226,13 +296,12 @@ class ConsoleScreen(Screen[None]):
 
     def action_enter(self) -> None:
         """Run what is typed when it is complete, as Python's own prompt has it; else begin another line."""
-        field = self.query_one(Field)
-        typed = field.text
-        looks, code = typed.lstrip().startswith("?"), typed.strip().removeprefix("?").strip()
-        if self._waiting or not code:
+        typed, looks = self.text, self._looks
+        code = typed.strip().removeprefix("?").strip()
+        if self._busy or not code:
             return
         if not looks and unfinished(typed):
-            field.insert("\n" + _indent(typed))
+            self.query_one(Field).insert("\n" + _indent(typed))
             return
         self._waiting, self._said = True, ""
         came = partial(self._came, typed, code)
@@ -248,21 +317,24 @@ class ConsoleScreen(Screen[None]):
             self._said = found
         else:
             if found is not None:
+                self._looked.append(f"?{code}")
                 self._view.looked(self._node, evaluated.look(self._view, self._node, code, found))
-            if self._typed.get(self._node) == typed:
-                self._typed.pop(self._node, None)
-                if self.is_mounted:
-                    self.query_one(Field).text = ""
+            if self._drafts.get((self._node, FIELD)) == typed:
+                self._drafts.drop((self._node, FIELD))
+            if self.is_mounted and self.text == typed:
+                self._type("")
         if self.is_mounted:
-            self._at = len(self._history())
+            self._at, self._left, self._sought = len(self._history()), "", None
             self.sync()
 
     def action_stop(self) -> None:
         """Stop what runs; what is marked is copied."""
-        if self._waiting:
+        if self._busy:
             self._bridge.ask(self._session.harder(self._node), self._answered)
         elif marked := self.query_one(Field).selected_text:
-            self.app.copy_to_clipboard(marked)  # pyright: ignore[reportUnknownMemberType]
+            # Lone surrogates cannot be sent to a terminal.
+            said = self._typed.decode(marked).encode("utf-8", "replace").decode()
+            self.app.copy_to_clipboard(said)  # pyright: ignore[reportUnknownMemberType]
 
     def _answered(self, answer: Answer) -> None:
         self._said = answer or ""
@@ -279,19 +351,37 @@ class ConsoleScreen(Screen[None]):
     # History and names -------------------------------------------------------------------------------------------
 
     def _history(self) -> list[str]:
-        """What was evaluated in this run, in whichever node, oldest first, each once; then what was looked at here."""
+        """What was evaluated in this run, in whichever node, then what was looked at; oldest first, each once."""
         ran = [block for node in self._view.run.nodes for block in evaluated.by_hand(self._view, node)]
         entries = [self._view.text(block.code) for block in sorted(ran, key=lambda block: block.seq)]
-        entries += [f"?{look.code}" for look in self._view.looks.get(self._node, ())]
-        return list(dict.fromkeys(reversed(entries)))[::-1]
+        return list(dict.fromkeys(reversed([*entries, *self._looked])))[::-1]
 
     def earlier(self, step: int) -> None:
-        """The entry before, or the one after."""
+        """The entry before, or the one after; after the newest one, what was being typed."""
         entries = self._history()
-        self._at = min(max(self._at + step, 0), len(entries))
-        field = self.query_one(Field)
-        field.text = entries[self._at] if self._at < len(entries) else ""
-        field.move_cursor(field.document.end)
+        self._at, self._sought = min(self._at, len(entries)), None
+        to = min(max(self._at + step, 0), len(entries))
+        if to == self._at:
+            return
+        if self._at == len(entries):
+            self._left = self.text
+        self._at = to
+        self._type(entries[to] if to < len(entries) else self._left)
+
+    def action_seek(self) -> None:
+        """The newest entry that has in it what was typed; once more, the one before that."""
+        entries = self._history()
+        if self._sought is None or self._at >= len(entries) or self.text != entries[self._at]:
+            self._sought, self._left, self._at = self.text, self.text, len(entries)
+        sought = self._sought.lower()
+        fitting = [n for n, entry in enumerate(entries[: self._at]) if sought in entry.lower() and entry != self.text]
+        if not fitting:
+            said = "Nothing more" if self._at < len(entries) else "Nothing"
+            self._said = f"{said} was evaluated or looked at with this in it."
+            self.sync()
+            return
+        self._at = fitting[-1]
+        self._type(entries[self._at])
 
     def action_complete(self) -> None:
         """The rest of the name before the cursor; at the beginning of a line, an indent."""
@@ -302,7 +392,9 @@ class ConsoleScreen(Screen[None]):
             field.insert(" " * 4)
             return
         code = "\n".join([*(field.document.get_line(n) for n in range(row)), before])
-        self._bridge.ask(self._session.complete(self._node, code, len(code)), partial(self._completed, field.text))
+        code = self._typed.decode(code)
+        ask = self._session.complete(self._node, code, len(code))
+        self._bridge.ask(ask, partial(self._completed, field.text))
 
     def _completed(self, typed: str, found: Sequence[str] | str) -> None:
         field = self.query_one(Field)
@@ -315,8 +407,8 @@ class ConsoleScreen(Screen[None]):
             before = field.document.get_line(row)[:column]
             stem = _stem(before, found)
             field.insert(_common(found)[len(stem) :])
-            self._said = "   ".join(found[:OFFERED]) if len(found) > 1 else ""
-            self._offered_at = field.text
+            self._offered = found if len(found) > 1 else ()
+            self._offered_at = self.text
         self.call_after_refresh(self.sync)
 
 

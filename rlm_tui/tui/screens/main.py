@@ -63,7 +63,7 @@ class MainScreen(OpeningScreen, FindingScreen):
         super().__init__(view, session, bridge, id="main")
         self._quit = quit
         self._said: dict[str, float] = {}
-        self._typed: dict[str, str] = {}
+        self._looked_at: list[str] = []
 
     def compose(self) -> ComposeResult:
         """Everything, once; sizes only show, hide and move it."""
@@ -156,7 +156,8 @@ class MainScreen(OpeningScreen, FindingScreen):
         from rlm_tui.tui.screens.console import ConsoleScreen
 
         node = node_of(self.view)
-        self.host.push_screen(ConsoleScreen(self.view, self.session, self._bridge, node, self._typed))
+        console = ConsoleScreen(self.view, self.session, self._bridge, node, self.drafts, self._looked_at)
+        self.host.push_screen(console)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of ours is taken: not while a line is typed, but for the way out."""
@@ -178,6 +179,7 @@ class MainScreen(OpeningScreen, FindingScreen):
         if isinstance(found, str):
             self.say(found)
             return
+        self._looked_at.append(f"?{code}")
         self.view.looked(node, evaluated.look(self.view, node, code, found))
         self.sync()
 
