@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from rlm_tui.tui.screens.console import ConsoleScreen, Field, unfinished
+import pytest
+from textual.events import Paste
+
+from rlm_tui.journal.tree import Block
+from rlm_tui.tui.drafts import Drafts
+from rlm_tui.tui.screens.console import FIELD, ConsoleScreen, Field, unfinished
 from rlm_tui.tui.widgets.inspector import TextPane
 from tests.tui import scenes
 from tests.tui.stage import Stage, staged
@@ -150,3 +155,87 @@ async def test_a_long_result_is_whole_and_the_newest_is_in_sight(stage: Stage) -
     await stage.until(lambda: "line 199" not in stage.text, "further up")
     await ran(stage, "?1 + 1", "")
     assert not pane.at_end, "who reads further up is not moved"
+
+
+@staged()
+async def test_what_is_being_typed_is_there_again_after_a_way_through_the_history(stage: Stage) -> None:
+    await opened(stage)
+    await ran(stage, "a = 1", "changed a")
+    await typed(stage, "half a th")
+    await stage.press("up")
+    assert field(stage).text == "a = 1"
+    await stage.press("down")
+    assert field(stage).text == "half a th"
+    await stage.press("down")
+    assert field(stage).text == "half a th"
+
+
+@staged()
+async def test_the_history_is_searched_for_what_is_typed(stage: Stage) -> None:
+    await opened(stage)
+    for line, says in (("gust = 1", "changed gust"), ("wind = 2", "changed wind"), ("gust + wind", "3")):
+        await ran(stage, line, says)
+    await typed(stage, "gust")
+    await stage.press("ctrl+r")
+    assert field(stage).text == "gust + wind"
+    await stage.press("ctrl+r")
+    assert field(stage).text == "gust = 1"
+    await stage.press("ctrl+r")
+    assert field(stage).text == "gust = 1" and "Nothing more was evaluated" in stage.text
+
+
+@staged(size=(80, 24))
+async def test_many_names_stand_in_columns_and_the_rest_is_counted(stage: Stage) -> None:
+    await opened(stage)
+    await typed(stage, "''.")
+    field(stage).text = "context[0]."
+    field(stage).move_cursor(field(stage).document.end)
+    await stage.press("tab")
+    await stage.until(lambda: "more; type on" in stage.text and "capitalize" in stage.text, "the names")
+    await typed(stage, "x")
+    await stage.until(lambda: "more; type on" not in stage.text, "none of them any more")
+
+
+@staged()
+async def test_what_is_pasted_runs_as_it_is_and_nothing_of_it_is_obeyed(stage: Stage) -> None:
+    await opened(stage)
+    stage.app.post_message(Paste("mine = '\x1b[2J\u2028\u202e'\nlen(mine)"))
+    await stage.until(lambda: field(stage).document.line_count == 2, "two lines")
+    assert "\x1b" not in stage.text and "\u202e" not in stage.text
+    await stage.press("enter")
+    await stage.until(lambda: not field(stage).text, "run")
+    codes = [block.code for block in stage.run.blocks.values() if block.origin == "eval"]
+    assert len(codes) == 1 and str(codes[0]).startswith("mine = '") and str(codes[0]).endswith("\nlen(mine)")
+    await stage.press("up")
+    assert field(stage).document.line_count == 2 and "\u202e" not in stage.text
+
+
+@staged()
+async def test_a_console_that_is_opened_while_something_runs_says_so(stage: Stage) -> None:
+    await opened(stage)
+    await typed(stage, "while True: pass")
+    await stage.press("enter")
+    await stage.until(lambda: "stop it" in stage.text and any(b.status == "open" for b in evals(stage)), "running")
+    await stage.press("escape")
+    await stage.until(lambda: stage.app.screen is stage.main, "the run")
+    stage.main.do_console()
+    await stage.until(lambda: isinstance(stage.app.screen, ConsoleScreen) and "stop it" in stage.text, "still running")
+    await stage.press("ctrl+c")
+    await stage.until(lambda: "BlockAborted" in stage.text and "stop it" not in stage.text, "stopped")
+
+
+def evals(stage: Stage) -> list[Block]:
+    return [block for block in stage.run.blocks.values() if block.origin == "eval"]
+
+
+def test_what_was_typed_is_kept_in_the_runs_folder(tmp_path: Path) -> None:
+    @staged(runs=tmp_path)
+    async def types(stage: Stage) -> None:
+        await opened(stage)
+        await typed(stage, "half a th")
+        await stage.press("escape")
+        await stage.until(lambda: stage.app.screen is stage.main, "the run")
+        assert stage.session.path is not None
+        assert Drafts(stage.session.path).get(("root", FIELD)) == "half a th"
+
+    types()

@@ -57,6 +57,13 @@ class Field(Editor):
         Binding("ctrl+r", "screen.seek", priority=True, show=False),
     ]
 
+    def on_paste(self, event: events.Paste) -> None:
+        """What is pasted, every character of it: a text area would make lines of what only some call line ends."""
+        event.stop()
+        event.prevent_default()
+        lines = event.text.replace("\r\n", "\n").replace("\r", "\n")
+        self.replace(Typed("").encode(lines), *sorted(self.selection), maintain_selection_offset=False)
+
     def action_line(self) -> None:
         """A new line, whether what stands there is complete or not."""
         self.insert("\n")
@@ -183,6 +190,11 @@ class ConsoleScreen(Screen[None]):
     # What it shows -----------------------------------------------------------------------------------------------
 
     @property
+    def _stands(self) -> bool:
+        """Whether it is still there: an answer may come to one that was left."""
+        return bool(self.query(Field))
+
+    @property
     def _looks(self) -> bool:
         return self.text.lstrip().startswith("?")
 
@@ -193,7 +205,7 @@ class ConsoleScreen(Screen[None]):
 
     def sync(self) -> None:
         """Show what has come, the newest in sight; and what the field would do."""
-        if not self.is_mounted or not self.size.width:
+        if not self._stands or not self.size.width:
             return
         field, cells = self.query_one(Field), self.size.width
         rows = min(max(1, field.document.line_count), TALLEST, max(1, self.size.height - 6))
@@ -245,7 +257,7 @@ class ConsoleScreen(Screen[None]):
 
     def _go_to_end(self) -> None:
         """The newest in sight, once there is room laid out for it."""
-        if self.is_mounted:
+        if self._stands:
             pane = self.query_one("#console-text", TextPane)
             pane.scroll_to(y=len(pane.lines), animate=False, force=True, immediate=True)
             self._left_at = pane.scroll_offset.y
@@ -321,9 +333,9 @@ class ConsoleScreen(Screen[None]):
                 self._view.looked(self._node, evaluated.look(self._view, self._node, code, found))
             if self._drafts.get((self._node, FIELD)) == typed:
                 self._drafts.drop((self._node, FIELD))
-            if self.is_mounted and self.text == typed:
+            if self._stands and self.text == typed:
                 self._type("")
-        if self.is_mounted:
+        if self._stands:
             self._at, self._left, self._sought = len(self._history()), "", None
             self.sync()
 
@@ -397,8 +409,7 @@ class ConsoleScreen(Screen[None]):
         self._bridge.ask(ask, partial(self._completed, field.text))
 
     def _completed(self, typed: str, found: Sequence[str] | str) -> None:
-        field = self.query_one(Field)
-        if not self.is_mounted or field.text != typed:
+        if not self._stands or (field := self.query_one(Field)).text != typed:
             return
         if isinstance(found, str):
             self._said = found

@@ -107,7 +107,8 @@ class ValueScreen(Screen[None]):
 
     def _came(self, found: Page | str) -> None:
         self._waiting = False
-        if not self.is_mounted:
+        if not self.query(ValueText):
+            # It was left meanwhile.
             return
         if isinstance(found, str):
             self._refused = found
