@@ -19,7 +19,7 @@ from rlm_tui.journal.tree import Call
 
 OFF = "off "
 """How a line of the file begins whose breakpoint is off."""
-LARGEST = 1 << 20
+LARGEST = 1 << 16
 """Bytes of a file that is read."""
 CHANGED = "The file was changed meanwhile; this is what it says now."
 GONE = "There is no such breakpoint."
@@ -156,7 +156,9 @@ class Breakpoints:
         if text == self._read:
             return None
         try:
-            _replace(self._path, text.encode("utf-8"))
+            if len(data := text.encode("utf-8")) > LARGEST:
+                return f"It holds for this run, but {self._path} would be too large to be read again."
+            _replace(self._path, data)
         except (OSError, UnicodeEncodeError) as error:
             return f"It holds for this run, but can't be kept in {self._path}: {error}."
         self._read = text

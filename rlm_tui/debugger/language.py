@@ -34,6 +34,8 @@ Act = Literal["hold", "log", "answer", "set", "skip"]
 _WORDS = ("if", "every", "once", "do")
 _DEPTH = re.compile(r"depth\s*(>=|<=|==|>|<)\s*(\d{1,4})")
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?')
+"""The same, or up to the end of the line when it is not closed, so that no part is looked at twice."""
 _PAIR = re.compile(r"([A-Za-z_]\w*)=(\"(?:[^\"\\]|\\.)*\"|\S+)\s*")
 
 
@@ -181,7 +183,7 @@ def _blank(text: str, at: int) -> int:
 def _words(text: str, at: int) -> Iterator[tuple[str, int]]:
     """The words that begin a part, and where; not within quotes. What follows ``do`` is its own."""
     while at < len(text):
-        if (quoted := _STRING.match(text, at)) is not None:
+        if (quoted := _QUOTED.match(text, at)) is not None:
             at = quoted.end()
         elif (word := re.compile(r"\w+").match(text, at)) is not None:
             if word[0] in _WORDS:

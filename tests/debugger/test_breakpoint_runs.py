@@ -236,6 +236,24 @@ def test_a_file_where_reading_would_wait_is_not_read(tmp_path: Path) -> None:
     assert kept.turn(0, False) is None and not kept.all()[0].on
 
 
+def test_a_file_that_is_no_list_of_breakpoints_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "breakpoints"
+    path.write_text("block\n" * 20_000)
+    kept = Breakpoints(path)
+    assert "too large" in kept.notice and kept.all() == []
+    assert "too large" in (kept.add("llm") or "") and path.read_text() == "block\n" * 20_000
+
+
+def test_a_file_does_not_outgrow_what_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "breakpoints"
+    path.write_text("# " + "x" * 65_500 + "\n")
+    kept = Breakpoints(path)
+    assert kept.add("block") is None
+    before = path.read_text()
+    assert "too large to be read again" in (kept.add("llm if cost > 0.50 and depth > 1") or "")
+    assert path.read_text() == before and [one.text for one in kept.all()][1:] == ["llm if cost > 0.50 and depth > 1"]
+
+
 def test_a_person_is_told_of_breakpoints_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "breakpoints"
     path.write_bytes(b"\xff")
