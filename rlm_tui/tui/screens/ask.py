@@ -179,7 +179,7 @@ class AskDialog(Dialog[bool | None]):
         self._paint()
 
     def _changed(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         typed = self.values()
         for entry in self._question.entries:
@@ -265,7 +265,7 @@ class AskDialog(Dialog[bool | None]):
         self._paint()
 
     def _paint(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         head, g = self.query_one("#ask-head", Lines), self._view.glyphs
         cells = head.content_size.width

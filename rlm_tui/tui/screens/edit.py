@@ -159,7 +159,7 @@ class EditScreen(Screen[bool]):
     # What it says ------------------------------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         cells = self.size.width
         self.query_one("#edit-title", Lines).show([self._title(cells)])
@@ -260,7 +260,7 @@ class EditScreen(Screen[bool]):
     def _answered(self, release: bool, answer: Answer) -> None:
         self._waiting = False
         if answer is not None:
-            if self.is_mounted:
+            if self.is_attached:
                 self._say(f"Not applied: {clean(answer)}")
             return
         self._drafts.drop(self._key)

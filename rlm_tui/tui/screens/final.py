@@ -263,7 +263,7 @@ class FinalDialog(Dialog[bool | None]):
     # What it says ------------------------------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         head = self.query_one("#final-head", Lines)
         cells = head.content_size.width

@@ -235,7 +235,7 @@ class LimitsDialog(Dialog[bool | None]):
     # What it says ----------------------------------------------------------------------------------------------------
 
     def _paint(self) -> None:
-        if not self.is_mounted:
+        if not self.is_attached:
             return
         shown = self.query_one("#limits", Lines)
         cells = shown.content_size.width

@@ -234,7 +234,7 @@ class SamplesScreen(Screen[bool | None]):
     def sync(self) -> None:
         """Repaint what changed since the last time."""
         cells = self.size.width
-        if not self.is_mounted or not cells:
+        if not self.is_attached or not cells:
             return
         found = self.found()
         narrow = self._view.size in ("narrow", "tiny") or cells < 2 * samples.COLUMN

@@ -151,7 +151,7 @@ class StopsScreen(Screen[str | None]):
 
     def sync(self) -> None:
         """Repaint what changed."""
-        if not self.is_mounted or not self.size.width:
+        if not self.is_attached or not self.size.width:
             return
         waiting, breaks = self.query_one(HeldList), self.query_one(Breaks)
         rows = max(1, min(len(self._view.run.held), self.size.height // 3))
@@ -341,7 +341,7 @@ class StopsScreen(Screen[str | None]):
         self._bridge.ask(future, self._answered)
 
     def _answered(self, answer: Refusal) -> None:
-        if self.is_mounted and answer is not None:
+        if self.is_attached and answer is not None:
             self.say(answer)
 
     def _next_held(self) -> None:
