@@ -49,6 +49,7 @@ def test_the_line_is_marked_and_the_frames_and_names_stand_below() -> None:
     assert [line.split() for line in text.splitlines() if "gust" in line][-1][:4] == ["▸", "line", "2", "gust"]
     assert "the block itself" in text and "block 1 of i3" in text
     assert "locals at line 2" in text
+    assert "? and a name at the console looks at one" in " ".join(text.split())
     assert "\x1b" not in text and "\u202e" not in text and "bad␛[2J" in text
 
 

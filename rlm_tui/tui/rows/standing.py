@@ -11,7 +11,7 @@ from rlm_tui.journal.tree import Block, Held
 from rlm_tui.tui import text
 from rlm_tui.tui.rows import variables
 from rlm_tui.tui.rows.code import marked
-from rlm_tui.tui.rows.layout import rule
+from rlm_tui.tui.rows.layout import rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.view import View
 
@@ -52,6 +52,11 @@ def below(view: View, held: Held, width: int) -> list[Line]:
     rows = local_rows(held)
     made += [Line(), rule(view, f"locals at line {held.value.get('line')}", width)]
     made += variables.table(view, rows, width) if rows else [Line().add(" none yet", "ink-3")]
+    if rows and frames and frames[-1][1] != "<module>":
+        # Pages are made of the namespace only, and these names are a function's own.
+        made += sentence(
+            "Of a function's own names this much is told; ? and a name at the console looks at one.", width
+        )
     return made
 
 
