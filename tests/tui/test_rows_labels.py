@@ -12,7 +12,9 @@ def labels(*prompts: str, batch: int | None = 1) -> list[str]:
     for n, prompt in enumerate(prompts):
         id = f"root/i1/b1~llm:{n:08x}#1"
         events.append(
-            CallStart(id=id, fn="llm_query", prompt=prompt, batch=batch, item=n + 1, size=len(prompts) if batch else None)
+            CallStart(
+                id=id, fn="llm_query", prompt=prompt, batch=batch, item=n + 1, size=len(prompts) if batch else None
+            )
         )
     view = sample.view(events)
     return [view.label(call) for call in view.run.calls]

@@ -102,7 +102,7 @@ async def test_it_is_stepped_by_line_and_goes_on(stage: Stage) -> None:
     assert "held in block 1, at line 5" in stage.bar
     assert "The block stands at line 5. Nothing is lost; 1 other thread runs on." in stage.bar
     verbs = stage.bar.splitlines()[-1]
-    assert verbs.split() == "▌ a go on s next line ! evaluate C console p abort R final".split()
+    assert " ".join(verbs.split()) == "▌ a go on s next line ! evaluate C console p abort R final"
     since = stage.view.held_here()
     await stage.press("s")
     await stage.until(lambda: stage.view.held_here() not in (None, since), "the next line")
