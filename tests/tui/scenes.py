@@ -339,7 +339,7 @@ async def resampled(stage: Stage) -> None:
 
 async def console(stage: Stage) -> None:
     """Some lines of a person's at a child's console."""
-    from rlm_tui.tui.screens.console import Field
+    from rlm_tui.tui.widgets.console import Field
 
     await held_child(stage)
     await stage.press("C")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codeop
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,7 +22,7 @@ from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.text import clean, cut, pad, width
 from rlm_tui.tui.typed import Typed
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.editor import Editor
+from rlm_tui.tui.widgets.console import Field, common, indent, stem, unfinished
 from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.inspector import TextPane
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -43,46 +41,6 @@ OFFERED_ROWS = 4
 """Rows of words when several fit."""
 FIELD = "console"
 """The field of the draft of what was typed and not run."""
-
-
-class Field(Editor):
-    """Lines of code. Enter runs them once they are complete; up and down at their ends go through the history."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "screen.enter", priority=True, show=False),
-        Binding("ctrl+j,alt+enter", "line", priority=True, show=False),
-        Binding("tab", "screen.complete", priority=True, show=False),
-        Binding("up", "earlier(-1)", priority=True, show=False),
-        Binding("down", "earlier(1)", priority=True, show=False),
-        Binding("ctrl+r", "screen.seek", priority=True, show=False),
-    ]
-
-    def on_paste(self, event: events.Paste) -> None:
-        """What is pasted, every character of it: a text area would make lines of what only some call line ends."""
-        event.stop()
-        event.prevent_default()
-        lines = event.text.replace("\r\n", "\n").replace("\r", "\n")
-        self.replace(Typed("").encode(lines), *sorted(self.selection), maintain_selection_offset=False)
-
-    def action_line(self) -> None:
-        """A new line, whether what stands there is complete or not."""
-        self.insert("\n")
-
-    def action_earlier(self, step: int) -> None:
-        """Through the history from the first or the last line; else to the line above or below."""
-        row, last = self.cursor_location[0], self.document.line_count - 1
-        if row == (0 if step < 0 else last):
-            self.run_later(step)
-        elif step < 0:
-            self.action_cursor_up()
-        else:
-            self.action_cursor_down()
-
-    def run_later(self, step: int) -> None:
-        """Ask the screen for another entry."""
-        screen = self.screen
-        assert isinstance(screen, ConsoleScreen)
-        screen.earlier(step)
 
 
 class ConsoleScreen(Screen[None]):
@@ -313,7 +271,7 @@ class ConsoleScreen(Screen[None]):
         if self._busy or not code:
             return
         if not looks and unfinished(typed):
-            self.query_one(Field).insert("\n" + _indent(typed))
+            self.query_one(Field).insert("\n" + indent(typed))
             return
         self._waiting, self._said = True, ""
         came = partial(self._came, typed, code)
@@ -368,7 +326,12 @@ class ConsoleScreen(Screen[None]):
         entries = [self._view.text(block.code) for block in sorted(ran, key=lambda block: block.seq)]
         return list(dict.fromkeys(reversed([*entries, *self._looked])))[::-1]
 
-    def earlier(self, step: int) -> None:
+    def on_field_earlier(self, event: Field.Earlier) -> None:
+        """Through the history."""
+        event.stop()
+        self._earlier(event.step)
+
+    def _earlier(self, step: int) -> None:
         """The entry before, or the one after; after the newest one, what was being typed."""
         entries = self._history()
         self._at, self._sought = min(self._at, len(entries)), None
@@ -416,39 +379,8 @@ class ConsoleScreen(Screen[None]):
         else:
             row, column = field.cursor_location
             before = field.document.get_line(row)[:column]
-            stem = _stem(before, found)
-            field.insert(_common(found)[len(stem) :])
+            there = stem(before, found)
+            field.insert(common(found)[len(there) :])
             self._offered = found if len(found) > 1 else ()
             self._offered_at = self.text
         self.call_after_refresh(self.sync)
-
-
-def unfinished(code: str) -> bool:
-    """Whether Python would wait for more lines. What cannot be read at all is finished: running it says why."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = codeop.compile_command(code, symbol="exec")
-    except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
-        return False
-    lines = code.split("\n")
-    # A block ends with an empty line, as everywhere.
-    return made is None or (len(lines) > 1 and lines[-1][:1] in (" ", "\t") and bool(lines[-1].strip()))
-
-
-def _indent(code: str) -> str:
-    last = code.rsplit("\n", maxsplit=1)[-1]
-    lead = last[: len(last) - len(last.lstrip())]
-    return lead + " " * 4 * last.rstrip().endswith(":")
-
-
-def _stem(before: str, words_: Sequence[str]) -> str:
-    """What of the words stands there already: the longest end that begins each of them."""
-    same = _common(words_)
-    return next((same[:n] for n in range(len(same), 0, -1) if before.endswith(same[:n])), "")
-
-
-def _common(found: Sequence[str]) -> str:
-    first, last = min(found), max(found)
-    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:same]
