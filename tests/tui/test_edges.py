@@ -118,6 +118,29 @@ async def test_in_a_window_too_small_no_key_decides_anything(stage: Stage) -> No
     assert (edits(stage), verbs(stage)) == ([], before)
 
 
+@family()
+async def test_what_ends_or_lets_go_is_not_confirmed_in_a_window_too_small_to_read_it(stage: Stage) -> None:
+    await all_held(stage)
+    await stage.press("X")
+    await stage.until(lambda: isinstance(stage.app.screen, KillDialog), "what ends")
+    await resize(stage, TINY)
+    await stage.press("enter")
+    assert isinstance(stage.app.screen, KillDialog)
+    await stage.press("escape")
+    await resize(stage, (120, 36))
+    screen = await opened(stage)
+    await resize(stage, TINY)
+    await stage.until(lambda: not screen._fresh, "its keys")
+    await stage.press("A", "a")
+    await stage.until(lambda: "Not taken" in stage.text, "said")
+    await resize(stage, (120, 36))
+    assert len(stage.run.held) == 3 and stage.run.end is None
+    await stage.until(lambda: not screen._fresh, "its keys")
+    await stage.press("A")
+    await ended(stage)
+    assert stage.run.root.status == "final"
+
+
 @staged(replies=TWO)
 async def test_a_resize_while_the_palette_is_open_keeps_what_was_typed(stage: Stage) -> None:
     await stage.next_to("block")
@@ -502,18 +525,19 @@ def test_a_label_with_escape_codes_is_harmless_everywhere_it_is_shown() -> None:
         await stage.until(lambda: "red" in stage.text, "the label")
         await harmless(stage, "the child")
         for key, what in {
-            "B": "what is held", "X": "kill", "S": "supply", "R": "force", "m": "a note", "e": "the editor",
-            "C": "the console", "colon": "the palette", "question_mark": "help", "Q": "quit",
+            "S": "supply", "R": "force", "m": "a note", "e": "the editor", "C": "the console", "colon": "the palette",
+            "question_mark": "help", "Q": "quit", "B": "what is held",
         }.items():  # fmt: skip
             await stage.press(key)
+            await stage.until(lambda: stage.app.screen is not stage.main, what)
             await harmless(stage, what)
-            for _ in range(3):
-                if stage.app.screen is not stage.main:
-                    await stage.press("escape")
+            await stage.press("escape")
             await back(stage)
-            if stage.view.node == "root":
-                await stage.press("h")
-                await stage.ready("llm")
+        await stage.press("u", "X")
+        await stage.until(lambda: isinstance(stage.app.screen, KillDialog) and "red" in stage.text, "kill")
+        await harmless(stage, "kill")
+        await stage.press("escape", "h")
+        await back(stage)
         await stage.press("b")
         await harmless(stage, "a breakpoint at it")
         await stage.press("slash", *"red", "enter")

@@ -59,8 +59,9 @@ class KillDialog(Dialog[bool | None]):
         self.call_after_refresh(self._paint)
 
     def action_kill(self) -> None:
-        """Yes."""
-        self.dismiss(True)
+        """Yes; but not in a window too small to read what ends."""
+        if self._view.size != "tiny":
+            self.dismiss(True)
 
     def _paint(self) -> None:
         shown = self.query_one("#kill", Lines)

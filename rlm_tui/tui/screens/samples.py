@@ -74,8 +74,9 @@ class HowMany(Dialog[int | None]):
         self._paint()
 
     def action_ask(self) -> None:
-        """Ask for them."""
-        self.dismiss(self.number)
+        """Ask for them; but not in a window too small to read what they cost."""
+        if self._view.size != "tiny":
+            self.dismiss(self.number)
 
     def on_lines_pressed(self, event: Lines.Pressed) -> None:
         """A number was clicked."""

@@ -328,6 +328,8 @@ class StopsScreen(Screen[str | None]):
             self.say("This run is read-only: it can be looked at, not changed.")
         elif held is None:
             self.say("Nothing is held.")
+        elif self._view.size == "tiny":
+            self.say("Not taken: this window is too small.")
         elif self._fresh:
             self.say("Not taken: this had only just appeared. Press it again.")
         elif id == "skip" and held.point != "block":
