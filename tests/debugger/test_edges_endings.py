@@ -17,7 +17,7 @@ from rlm_tui.journal.tree import Call, Held
 from tests.debugger.processes import workers
 from tests.debugger.small import QUESTION, Table, answer, code, do, events, small
 from tests.debugger.standing import ON, printed
-from tests.debugger.test_edges_changes import Wordy, wordy
+from tests.debugger.test_edges_replies import Wordy, wordy
 from tests.debugger.test_forcing import bottom_up
 from tests.debugger.test_situations import DRIFTS, EXITS
 from tests.runs import DEADLINE_S, Watched, done, refused
