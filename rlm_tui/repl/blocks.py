@@ -171,31 +171,36 @@ class Runner:
     def _attempt(self, block: str, action: Callable[[], Any], tight: bool = True) -> tuple[Any, BaseException | None]:
         """Do something that may run the model's code; it can be stopped meanwhile."""
         bell = self.parts.bell
+        value: Any = None
+        failed: BaseException | None = None
         try:
             try:
                 self.parts.limit(tight)
                 self._reserve = _set_aside()
                 bell.arm(block)
-                return action(), None
+                value = action()
             finally:
                 bell.armed = None  # no call, at which a signal could still be served
-                # One signal of each timer may have come meanwhile, and its handler raises at the end of any call.
-                try:
-                    try:
-                        try:
-                            stop_timers()
-                        except BaseException:  # noqa: BLE001 - a block's handler may raise anything
-                            stop_timers()
-                    except BaseException:  # noqa: BLE001 - the next timer's
-                        stop_timers()
-                except BaseException:  # noqa: BLE001 - the last one's
-                    pass
-                self._mending.hush()
                 self._reserve = None
-                self.disarm()
         except BaseException as error:  # noqa: BLE001 - any outcome of a block is an outcome, SystemExit too
+            failed = error
+        # One signal of each timer may have come meanwhile, and its handler raises at the end of any call. No more of
+        # this belongs here: where no memory is left, 3.11 to 3.13 can't enter a handler that is far into a function.
+        try:
+            try:
+                try:
+                    stop_timers()
+                except BaseException:  # noqa: BLE001 - a block's handler may raise anything
+                    stop_timers()
+            except BaseException:  # noqa: BLE001 - the next timer's
+                stop_timers()
+        except BaseException:  # noqa: BLE001 - the last one's
+            pass
+        if failed is not None:
             self.parts.limit(False)
-            return None, error
+        self._mending.hush()
+        self.disarm()
+        return value, failed
 
     def _execute(self, block: str, code: str) -> str | None:
         value = run_source(block, code, self.namespace)
