@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import os
 import select
 import signal
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_tui.repl.look import brief, exact_type, row, type_name
 from rlm_tui.repl.report import ERROR_CAP, block_traceback, cut_middle
 from rlm_tui.repl.source import remember_source
+from rlm_tui.repl.wire import decode, encode
 
 if TYPE_CHECKING:
     from rlm_tui.repl.blocks import Runner
@@ -96,7 +96,7 @@ def _in_copy(runner: Runner, pipe: int, expression: str, seen: dict[str, Any]) -
         status, text = "error", cut_middle(block_traceback(error), ERROR_CAP)
     runner.parts.limit(False)
     result = [status, cut_middle(text, LOOK_TEXT), cut_middle(said.getvalue(), LOOK_TEXT)]
-    body = json.dumps(result).encode()
+    body = encode(result)
     body = len(body).to_bytes(4, "big") + body
     while body:
         body = body[os.write(pipe, body) :]
@@ -140,7 +140,7 @@ def _answer(runner: Runner, ask: int, body: bytes | None, code: int) -> dict[str
         )
         return _looked(ask, "timeout", f"No answer within {LOOK_S:g} s; the copy was ended.{why}")
     try:
-        status, text, output = json.loads(body)
+        status, text, output = decode(body)
         if status in ("ok", "error") and type(text) is str and type(output) is str:
             return _looked(ask, status, text, output)
     except (ValueError, TypeError, RecursionError):

@@ -18,15 +18,13 @@ from time import sleep
 from types import FrameType
 from typing import Any
 
-from rlm_tui.repl.channel import Intake, decode, frame_of, gone
+from rlm_tui.repl.wire import BELLS, Intake, decode, encode, framed, gone
 
 _read = os.read
 _write = os.write
 _exit = os._exit  # pyright: ignore[reportPrivateUsage]
 _select = select.select
 _INTERRUPT = signal.SIGINT
-SIGNALS = ("SIGINT", "SIGUSR1")
-"""The ones that are ours; not every system has them all."""
 
 
 class BlockAborted(KeyboardInterrupt):
@@ -69,7 +67,7 @@ class Control:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message, from any thread."""
-        frame = frame_of(message)
+        frame = framed(encode(message))
         try:
             with self._bell, self._lock:
                 while frame:
@@ -167,7 +165,7 @@ class Bell:
 
     def listen(self) -> None:
         """Install the handler and let the signals through."""
-        numbers = {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
+        numbers = {getattr(signal, name) for name in BELLS if hasattr(signal, name)}
         for number in numbers:
             signal.signal(number, self.handle)
         if hasattr(signal, "pthread_sigmask"):

@@ -6,21 +6,20 @@ may have interrupted the main thread anywhere, also in the middle of a frame wri
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 from _thread import RLock, allocate_lock, start_new_thread
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from mmap import ACCESS_COPY, mmap
 from time import sleep
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from rlm_tui.repl.wire import Intake, encode, framed, gone
 
 if TYPE_CHECKING:
     from rlm_tui.repl.bell import Bell
 
-VERSION = 1
 FRAME_CAP = 16 << 20
 CALL_CAP = 12 << 20
 OPEN_CALLS_CAP = 1024
@@ -28,37 +27,13 @@ RECEIVES = frozenset({"setup", "put", "inherit", "exec", "reply", "read", "rows"
 RECEIVES_CTL = frozenset({"abort", "break", "go", "step", "eval", "look"})
 SENDS = frozenset({"ready", "out", "cut", "call", "note", "done", "value"})
 SENDS_CTL = frozenset({"held", "out", "done", "value"})
-READ_CAP = 1 << 20
-"""Bytes read at once."""
 RESERVE = 1 << 20
 """Bytes set aside for the reading thread: a block that has used up its memory must still be told things.
 
 Mapped, and so never touched: a piece of the heap would be cleared, page by page in a forked worker."""
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_load = json.JSONDecoder().decode
 _write = os.write
-_read = os.read
 _exit = os._exit
-
-
-def encode(message: dict[str, Any]) -> bytes:
-    """Return a message's body; `surrogatepass`, so that lone surrogates survive."""
-    return _dump(message).encode("utf-8", "surrogatepass")
-
-
-def frame_of(message: dict[str, Any]) -> memoryview:
-    """Return a message as a frame."""
-    return _framed(encode(message))
-
-
-def decode(body: bytes | bytearray) -> dict[str, Any]:
-    """Return the message of a frame's body."""
-    return _load(body.decode("utf-8", "surrogatepass"))
-
-
-def _framed(body: bytes) -> memoryview:
-    return memoryview(len(body).to_bytes(4, "big") + body)
 
 
 class Slot:
@@ -78,35 +53,6 @@ class Slot:
         """Return the reply when it is there."""
         self._lock.acquire()
         return self.reply
-
-
-class Intake:
-    """Reads frames from a descriptor. One that was begun when memory ran out is gone on with."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._head = bytearray(4)
-        self._body: bytearray | None = None
-        self._filled = 0
-
-    def next(self) -> dict[str, Any]:
-        """Return the next message when it is there."""
-        if self._body is None:
-            self._fill(self._head)
-            self._body, self._filled = bytearray(int.from_bytes(self._head, "big")), 0
-        self._fill(self._body)
-        message = decode(self._body)
-        self._body, self._filled = None, 0
-        return message
-
-    def _fill(self, buffer: bytearray) -> None:
-        while self._filled < len(buffer):
-            room = min(len(buffer) - self._filled, READ_CAP)
-            part = _read(self._descriptor, room)
-            if not part:
-                gone()
-            buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
 
 
 class Channel:
@@ -139,7 +85,7 @@ class Channel:
         """Write one encoded message."""
         if self.orphan:
             return
-        frame = _framed(body)
+        frame = framed(body)
         try:
             with self._bell, self._lock:
                 while frame:
@@ -166,10 +112,6 @@ class Channel:
             return slot.wait()
         finally:
             self._slots.pop(number, None)
-
-    def first(self) -> dict[str, Any]:
-        """Return the first message, before there is a thread that could hand it over."""
-        return self._intake.next()
 
     def listen(self, deliver: Callable[[dict[str, Any]], None]) -> None:
         """Start the reader thread; replies go to their callers, everything else to `deliver`."""
@@ -212,10 +154,3 @@ class Channel:
             for descriptor in self._rpc:
                 os.close(descriptor)
             self._bell.control.close()
-
-
-def gone() -> NoReturn:
-    """The host is gone: end, and take our process group along."""
-    if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    _exit(1)

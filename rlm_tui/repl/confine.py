@@ -7,28 +7,22 @@ is known, kernel bugs) is told in the README.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 import stat
-import struct
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from _struct import pack, unpack
 
+from rlm_tui.repl.libc import Library, Memory, Size, checked
 
-class Reached(NamedTuple):
-    """How far a worker is shut in.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
-    Attributes:
-        level: "process", "partial", "confined" or "bwrap".
-        words: The level for a person: "confined (landlock 7, seccomp)".
-        notices: What is missing for the level that was asked for, and what is open then; a sentence each.
-    """
-
-    level: str
-    words: str
-    notices: list[str]
+Reached = tuple[str, str, list[str]]
+"""How far a worker is shut in: the level ("process", "partial", "confined" or "bwrap"); the same for a person
+("confined (landlock 7, seccomp)"); what is missing for the level that was asked for and what is open then, a sentence
+each."""
 
 
 def enclose(policy: dict[str, Any]) -> Reached:
@@ -48,8 +42,8 @@ def enclose(policy: dict[str, Any]) -> Reached:
         return _in_words(policy, 0, False, ["Landlock and seccomp exist on Linux only."])
     if policy["mode"] == "bwrap" and _identity("/") == policy["root"]:
         raise PermissionError("the sandbox is not there: this process sees the whole machine's files")
-    libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    libc = Library()
+    checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     notices = _drop_capabilities(libc)
     abi = _landlock_abi(libc, policy)
     if abi:
@@ -81,7 +75,7 @@ def narrower(policy: dict[str, Any]) -> Callable[[str, str], None]:
     """Return `narrow` with all done for it that is the same for every worker, so that a fork is left with little."""
     if policy["mode"] == "off" or sys.platform != "linux":
         return lambda _home, _mail: None
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = Library()
     abi = _landlock_abi(libc, policy)
     calls = _calls(policy)
     rules = b""
@@ -112,7 +106,7 @@ def _in_words(policy: dict[str, Any], abi: int, filtered: bool, notices: list[st
             parts += "; signals by seccomp only"
         notices = notices + _notices(policy, abi, filtered)
     opened = " + site" * policy["site_allowed"] + " + network" * (policy["network"] and level != "process")
-    return Reached(level, f"{level}{opened} ({parts})", notices)
+    return level, f"{level}{opened} ({parts})", notices
 
 
 def _notices(policy: dict[str, Any], abi: int, filtered: bool) -> list[str]:
@@ -129,18 +123,13 @@ def _notices(policy: dict[str, Any], abi: int, filtered: bool) -> list[str]:
         able = ["use UDP and unix sockets (docker, an ssh-agent)", "change the mode of files that this user owns"]
         able += ["connect by TCP"] * (abi < TCP and not policy["network"])
         able += ["signal this user's processes"] * (abi < SCOPES) + ["run programs"] * (not abi)
-        why = (
-            "The kernel offers no seccomp" if _calls(policy) else f"There is no seccomp table for {platform.machine()}"
-        )
+        why = "The kernel offers no seccomp" if _calls(policy) else f"There is no seccomp table for {_machine()}"
         notices.append(f"{why}: a block can {', '.join(able)}.")
     return notices
 
 
-def _check(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+def _machine() -> str:
+    return os.uname().machine
 
 
 def _identity(path: str) -> list[int]:
@@ -155,15 +144,15 @@ CAP_DAC_READ_SEARCH = 1 << 2
 """Kept where it is held: the interpreter may lie in a folder that only this reaches, and Landlock stands above it."""
 
 
-def _drop_capabilities(libc: ctypes.CDLL) -> list[str]:
-    header = struct.pack("=Ii", 0x20080522, 0)
-    held = ctypes.create_string_buffer(24)
+def _drop_capabilities(libc: Library) -> list[str]:
+    header = pack("=Ii", 0x20080522, 0)
+    held = Memory(bytes(24))
     try:
-        _check(libc.capget(header, held))
-        low = [word & CAP_DAC_READ_SEARCH for word in struct.unpack("=6I", held.raw)[:3]]
-        kept = struct.pack("=6I", *low, 0, 0, 0)
-        if kept != held.raw:
-            _check(libc.capset(header, kept))
+        checked(libc.capget(header, held.handed))
+        low = [word & CAP_DAC_READ_SEARCH for word in unpack("=6I", held.content)[:3]]
+        kept = pack("=6I", *low, 0, 0, 0)
+        if kept != held.content:
+            checked(libc.capset(header, kept))
     except OSError:
         return ["The capabilities of the administrator could not be dropped: a block can raise its own limits."]
     return []
@@ -181,21 +170,21 @@ DEVICES_TO_WRITE = ("/dev/null", "/dev/zero", "/dev/full")
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 
 
-def _landlock_abi(libc: ctypes.CDLL, policy: dict[str, Any]) -> int:
-    abi = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1)
+def _landlock_abi(libc: Library, policy: dict[str, Any]) -> int:
+    abi = libc.syscall(CREATE_RULESET, None, Size(0), 1)
     most = policy["landlock"]
     return max(0, abi if most is None else min(abi, most))
 
 
 def _landlock(
-    libc: ctypes.CDLL, abi: int, policy: dict[str, Any], writable: Iterable[str], readable: Iterable[str] = ()
+    libc: Library, abi: int, policy: dict[str, Any], writable: Iterable[str], readable: Iterable[str] = ()
 ) -> None:
     known = 13 + (abi >= REFER) + (abi >= TRUNCATION) + (abi >= DEVICES)
     files = (1 << known) - 1
     network = 3 if abi >= TCP and not policy["network"] else 0
-    attributes = struct.pack("=QQQ", files, network, 3 if abi >= SCOPES else 0)
+    attributes = pack("=QQQ", files, network, 3 if abi >= SCOPES else 0)
     size = 8 if abi < TCP else 16 if abi < SCOPES else 24
-    ruleset = _check(libc.syscall(CREATE_RULESET, attributes[:size], ctypes.c_size_t(size), 0))
+    ruleset = checked(libc.syscall(CREATE_RULESET, attributes[:size], Size(size), 0))
     try:
         for path in (*policy["read"], *policy["site"], *readable):
             _grant(libc, ruleset, path, READ)
@@ -203,12 +192,12 @@ def _landlock(
             _grant(libc, ruleset, path, files & (READ | WRITE_FILE | TRUNCATE))
         for path in writable:
             _grant(libc, ruleset, path, files & ~NEVER)
-        _check(libc.syscall(RESTRICT_SELF, ruleset, 0))
+        checked(libc.syscall(RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)
 
 
-def _grant(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
+def _grant(libc: Library, ruleset: int, path: str, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -217,7 +206,7 @@ def _grant(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             rights &= OF_FILES
-        _check(libc.syscall(ADD_RULE, ruleset, 1, struct.pack("=Qi", rights, descriptor), 0))
+        checked(libc.syscall(ADD_RULE, ruleset, 1, pack("=Qi", rights, descriptor), 0))
     finally:
         os.close(descriptor)
 
@@ -289,9 +278,9 @@ F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
 
 def _calls(policy: dict[str, Any]) -> dict[str, int]:
     """Return each call's number here, and under "arch" the architecture's; nothing where there is no table."""
-    if not policy["seccomp"] or platform.machine() not in ARCHITECTURES or sys.maxsize < 1 << 32:
+    if not policy["seccomp"] or _machine() not in ARCHITECTURES or sys.maxsize < 1 << 32:
         return {}
-    column, architecture = ARCHITECTURES[platform.machine()]
+    column, architecture = ARCHITECTURES[_machine()]
     numbers = {name: numbers[column] for name, numbers in CALLS.items()}
     return {name: number for name, number in numbers.items() if number is not None} | {"arch": architecture}
 
@@ -327,18 +316,18 @@ def _signal_rules(calls: dict[str, int], own: int) -> list[bytes]:
     ]
 
 
-def _seccomp(libc: ctypes.CDLL, calls: dict[str, int], rules: bytes) -> bool:
+def _seccomp(libc: Library, calls: dict[str, int], rules: bytes) -> bool:
     """Put a filter in force; False where the kernel will not have one."""
     program = _step(LOAD, 4) + _step(JUMP_EQUAL, calls["arch"], 1, 0) + _step(RETURN, KILL_PROCESS)
     program += _step(LOAD, 0) + _step(JUMP_AT_LEAST, X32, 0, 1) + _step(RETURN, KILL_PROCESS)
     program += rules + _step(RETURN, ALLOW)
-    steps = ctypes.create_string_buffer(program, len(program))
-    whole = struct.pack("@HP", len(program) // 8, ctypes.addressof(steps))
+    steps = Memory(program)
+    whole = pack("@HP", len(program) // 8, steps.address)
     return libc.prctl(PR_SET_SECCOMP, 2, whole, 0, 0) == 0
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("=HBBI", code, if_true, if_false, value)
+    return pack("=HBBI", code, if_true, if_false, value)
 
 
 def _ret(error: int) -> bytes:

@@ -62,8 +62,9 @@ def command(rpc: Sequence[int], ctl: int, conditions: Conditions, base: Path, *,
     # In a sandbox the host's number means nothing, and the sandbox ends with the host by itself.
     host = 0 if conditions.confine == "bwrap" else os.getpid()
     numbers = [",".join(str(known_as(descriptor)) for descriptor in rpc), str(known_as(ctl)), str(host)]
-    terms = json.dumps(policy(conditions, base) | {"cache": not sys.dont_write_bytecode})
-    return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), *numbers, terms, *(["zygote"] if zygote else [])]
+    words = ["zygote"] * zygote + ["cache"] * (not sys.dont_write_bytecode)
+    terms = json.dumps(policy(conditions, base))
+    return [interpreter, "-s", "-S", "-P", "-B", str(WORKER), *numbers, terms, *words]
 
 
 def make_base(conditions: Conditions) -> Path:

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
-from rlm_tui.repl.bell import SIGNALS
+from rlm_tui.repl.wire import BELLS
 
 TIMERS = tuple(
     getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)
@@ -67,7 +67,7 @@ class Mending:
         catchable = signal.valid_signals() - {getattr(signal, name, None) for name in UNCATCHABLE}
         # None is a handler that is not Python's to know.
         self._handlers = {n: handler for n in catchable if (handler := _getsignal(n)) is not None}
-        self._rung = {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
+        self._rung = {getattr(signal, name) for name in BELLS if hasattr(signal, name)}
         self._mended: set[str] = set()
 
     def put_back(self, injected: dict[str, object]) -> list[str]:

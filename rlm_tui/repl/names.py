@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any
 
-from rlm_tui.repl.channel import OPEN_CALLS_CAP, Channel, encode
+from rlm_tui.repl.channel import OPEN_CALLS_CAP, Channel
 from rlm_tui.repl.look import exact_type, listing, type_name
 from rlm_tui.repl.streams import Output, Owners
+from rlm_tui.repl.wire import dumps, encode, loads
 
 NOTE_CAP = 15 << 20
 """Bytes of a declared answer, as encoded; beyond it the value and then the text are cut."""
@@ -48,7 +48,7 @@ def as_json(value: object) -> str | None:
     try:
         if type(value) is str and len(value) > NOTE_CAP:
             return None
-        return json.dumps(value, ensure_ascii=False) if survives_json(value) else None
+        return dumps(value) if survives_json(value) else None
     except (ValueError, RuntimeError):
         return None
 
@@ -62,8 +62,7 @@ class Names:
         self._output = output
         self._owners = owners
         self._turns: SimpleQueue[None] = SimpleQueue()
-        for _ in range(OPEN_CALLS_CAP):
-            self._turns.put(None)
+        self._unused = iter(range(OPEN_CALLS_CAP))
         self.hidden: frozenset[str] = frozenset()
         self._declared: dict[str, list[int]] = {}
 
@@ -113,7 +112,8 @@ class Names:
         if block != self._owners.running:
             raise SubcallError("BlockEnded: a thread that outlived its block cannot make sub-calls")
         self._output.flush()
-        self._turns.get()
+        if next(self._unused, None) is None:
+            self._turns.get()
         try:
             reply = self._channel.call({"block": block, "fn": fn, "prompt": prompt, "model": model})
         finally:
@@ -202,7 +202,7 @@ def load(message: dict[str, Any]) -> Any:
         return message["value"]
     with open(message["path"], encoding="utf-8", errors="surrogatepass", newline="") as file:  # noqa: PTH123 - pathlib is slow to import
         text = file.read()
-    return text if message["as"] == "text" else json.loads(text)
+    return text if message["as"] == "text" else loads(text)
 
 
 def _format_exc(limit: int | None = None, chain: bool = True) -> str:
@@ -210,6 +210,8 @@ def _format_exc(limit: int | None = None, chain: bool = True) -> str:
 
 
 def _safe_json_dumps(obj: object) -> str:
+    import json
+
     return json.dumps(obj, default=repr)
 
 

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import array
 import gc
-import json
 import os
 import resource
 import select
 import signal
-import sys
 from _socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SOCK_SEQPACKET, socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from rlm_tui.repl.channel import VERSION, encode
 from rlm_tui.repl.folders import remove
+from rlm_tui.repl.libc import Library
 from rlm_tui.repl.names import load
+from rlm_tui.repl.wire import decode, encode
 
 MESSAGE_CAP = 64 << 10
 """Bytes of one message of the host's."""
@@ -59,39 +58,33 @@ class Birth(NamedTuple):
 class Nest:
     """A zygote, for as long as it is one."""
 
-    def __init__(self, rpc: int) -> None:
-        """Import what workers share, and become the reaper of all that comes from here; before it is shut in.
+    def __init__(self, rpc: int, children: int | None, boxed: bool) -> None:
+        """Import what workers share, and become the reaper of all that comes from here.
 
         Args:
             rpc: Descriptor of a socket of whole messages (`SOCK_SEQPACKET`).
+            children: Descriptor of the kernel's list of our children, where there is one.
+            boxed: Whether we are in a sandbox.
         """
-        import ctypes
-
         for name in PRELOADED.split():
             __import__(name)
-        ctypes.CDLL(None).prctl(SUBREAPER, 1)
+        Library().prctl(SUBREAPER, 1)
         self._host = socket(AF_UNIX, SOCK_SEQPACKET, 0, rpc)
-        self._descendants = _open_list_of_children()
+        self._descendants = children
         self._pid = os.getpid()
         self._workers: dict[int, int] = {}
         self._homes: dict[int, Path] = {}
         self._inherited: dict[str, Any] = {}
         self._ending = False
-        self._boxed = False
+        self._boxed = boxed
 
-    def serve(self, reached: tuple[str, str, list[str]], die_with: Callable[..., None]) -> Birth:
+    def serve(self, die_with: Callable[..., None]) -> Birth:
         """Do what the host says until it is gone; returns in forked children only, each with what it is to be.
 
         Args:
-            reached: The level of confinement, the same in words, and what is missing in sentences.
             die_with: Ties the calling process to the end of its parent, whose number it takes.
         """
         awake = _wake_by_signals(self._end_soon)
-        level, words, notices = reached
-        self._boxed = level == "bwrap"
-        python = sys.version.partition(" ")[0]
-        said = {"version": VERSION, "python": python, "platform": sys.platform}
-        self._say(kind="ready", level=level, confinement=words, notices=notices, **said)
         gc.collect()
         gc.freeze()
         poll = select.poll()
@@ -128,7 +121,7 @@ class Nest:
         descriptors = array.array("i")
         for _, _, numbers in ancillary:
             descriptors.frombytes(numbers)
-        message = json.loads(data)
+        message = decode(data)
         if message["kind"] == "fork":
             return self._fork(message, descriptors.tolist(), die_with)
         if message["kind"] == "put":
@@ -242,14 +235,6 @@ class Nest:
                 _exit(0)
             killed.discard(pid)
             self._workers.pop(pid, None)
-
-
-def _open_list_of_children() -> int | None:
-    """Return a descriptor of the kernel's list of our children: once open, it can be read from the inside too."""
-    try:
-        return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
 
 
 def _wake_by_signals(end: Callable[[int, Any], None]) -> int:

@@ -87,7 +87,7 @@ class Repl(Asking):
 
     @classmethod
     async def start(cls, config: ReplConfig, source: Source | None = None) -> Repl:
-        """Start a worker and wait until it is ready.
+        """Start a worker and wait until it is ready. One that is not forked goes on loading, in its first block's time.
 
         Args:
             config: How it is born.

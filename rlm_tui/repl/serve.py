@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from rlm_tui.repl.bell import Bell, Heard
 from rlm_tui.repl.blocks import Parts, Runner
-from rlm_tui.repl.channel import VERSION, Channel
+from rlm_tui.repl.channel import Channel
 from rlm_tui.repl.limits import limit_resources
 from rlm_tui.repl.names import Names, load
 from rlm_tui.repl.report import Effects
@@ -30,6 +30,7 @@ AT_ANY_TIME = frozenset({"rows", "page"})
 def serve(
     rpc: Sequence[int],
     ctl: int,
+    setup: dict[str, Any],
     reached: tuple[str, str, list[str]],
     die_with: Callable[[int], None],
     policy: dict[str, Any],
@@ -41,12 +42,12 @@ def serve(
         rpc: Descriptor of the channel for everything; two, to read from and to write to, where it is made of pipes,
             and then nobody can signal us.
         ctl: Descriptor of the channel for what is meant for the running block; a socket is non-blocking.
+        setup: The host's first message.
         reached: The level of confinement, the same in words, and what is missing in sentences.
         die_with: Ties the calling process to the end of its parent, whose number it takes.
         policy: What the host decided for every worker of its run; "memory" is the address space in bytes.
         inherited: Values a block's namespace may be given without a copy, by name.
     """
-    level, words, notices = reached
     bell = Bell(ctl, rung=len(rpc) == 1)
     bell.listen()
     own_threads = {get_ident()}
@@ -62,7 +63,6 @@ def serve(
         else:
             inbox.put(message)
 
-    setup = channel.first()
     channel.listen(deliver)
     random.seed(setup["seed"])
     own_threads.add(channel.reader)
@@ -70,17 +70,6 @@ def serve(
     bell.stand = Stand(runner)
     runners.append(runner)
     _mind_forks(channel, die_with)
-    channel.send(
-        {
-            "kind": "ready",
-            "version": VERSION,
-            "python": sys.version.partition(" ")[0],
-            "platform": sys.platform,
-            "level": level,
-            "confinement": words,
-            "notices": notices,
-        }
-    )
     while True:
         channel.send(_answer(runner, inherited, inbox.get()))
 

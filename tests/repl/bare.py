@@ -6,6 +6,7 @@ on a pipe. What is left is what Windows has too, so whatever of it the worker as
 
 from __future__ import annotations
 
+import _signal
 import os
 import runpy
 import select
@@ -31,7 +32,7 @@ MODULES = [
     "ctypes",
     "_ctypes",
 ]
-OF_OURS = ["rlm_tui.repl.confine", "rlm_tui.repl.nest"]
+OF_OURS = ["rlm_tui.repl.confine", "rlm_tui.repl.libc", "rlm_tui.repl.nest"]
 OF_OS = [
     "fork",
     "forkpty",
@@ -85,7 +86,7 @@ WORKER = Path(__file__).parents[2] / "rlm_tui" / "repl" / "worker.py"
 
 def strip() -> None:
     """Take away what not every system has."""
-    for module, names in ((os, OF_OS), (signal, OF_SIGNAL)):
+    for module, names in ((os, OF_OS), (signal, OF_SIGNAL), (_signal, OF_SIGNAL)):
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rlm_tui.repl
 from rlm_tui.repl import confine, policy
@@ -22,7 +22,7 @@ import json, os, sys, types
 given = json.load(sys.stdin)
 rooms = {}
 for name, source in given["sources"].items():
-    rooms[name] = sys.modules[name] = types.ModuleType(name)
+    rooms[name] = sys.modules["rlm_tui.repl." + name] = types.ModuleType(name)
     exec(compile(source, name, "exec"), rooms[name].__dict__)
 os.makedirs(given["home"], exist_ok=True)
 reached = rooms["confine"].enclose(given["policy"])
@@ -67,11 +67,19 @@ def why_not_confined() -> str | None:
     return None if landlock_here() else "this kernel offers no Landlock, or forbids it"
 
 
+class Reached(NamedTuple):
+    """How far a cell was shut in."""
+
+    level: str
+    words: str
+    notices: list[str]
+
+
 @dataclass
 class Ended:
     """What a cell said of itself, what its code printed, and how it ended."""
 
-    reached: confine.Reached | None
+    reached: Reached | None
     output: str
     errors: str
     returncode: int
@@ -102,7 +110,7 @@ class Cell:
     def given(self, code: str) -> str:
         """Return what the launcher reads."""
         given = {
-            "sources": {name: (ROOM / f"{name}.py").read_text() for name in ("confine", "limits")},
+            "sources": {name: (ROOM / f"{name}.py").read_text() for name in ("libc", "confine", "limits")},
             "policy": {**policy.policy(self.conditions, self.base), **self.changes},
             "home": str(self.home),
             "mail": str(self.mail),
@@ -134,7 +142,7 @@ class Cell:
             extra_groups=None if self.user is None else [],
         )
         first, _, rest = done.stdout.partition("\n")
-        reached = confine.Reached(*json.loads(first)) if first else None
+        reached = Reached(*json.loads(first)) if first else None
         return Ended(reached, rest, done.stderr, done.returncode)
 
     def tell(self, code: str) -> str:

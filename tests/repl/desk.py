@@ -69,6 +69,8 @@ class Desk:
         try:
             self.source = self.wait(self.open())
             self.repl = self.wait(Repl.start(self.config, self.source))
+            # One that was spawned is still loading, and a test means its times for the block alone.
+            self.wait(self.repl.variables())
         except BaseException:
             self._close_source()
             self.runner.close()

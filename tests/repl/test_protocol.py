@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_tui.repl import asking, changes, channel, messages, names, protocol, report, standing, streams
+from rlm_tui.repl import asking, changes, channel, messages, names, protocol, report, standing, streams, wire
 from rlm_tui.repl.meter import TAIL, Budget, Meter
 from rlm_tui.repl.protocol import FrameDecoder, ProtocolError
 
@@ -50,7 +50,7 @@ VALUE: dict[str, Any] = {
 
 
 def test_both_sides_have_the_same_table() -> None:
-    assert channel.VERSION == protocol.VERSION
+    assert wire.VERSION == protocol.VERSION
     assert channel.RECEIVES == protocol.TO_WORKER
     assert channel.RECEIVES_CTL == protocol.TO_WORKER_CTL
     assert channel.SENDS == protocol.FROM_WORKER
@@ -78,7 +78,7 @@ def test_frames_round_trip_in_pieces_of_any_size(messages: list[dict[str, Any]],
     decoder = FrameDecoder()
     seen = [m for i in range(0, len(data), step) for m in decoder.feed(data[i : i + step])]
     assert seen == messages
-    bodies = b"".join(len(b).to_bytes(4, "big") + b for b in map(channel.encode, messages))
+    bodies = b"".join(len(b).to_bytes(4, "big") + b for b in map(wire.encode, messages))
     assert bodies == data
 
 
