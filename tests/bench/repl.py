@@ -96,33 +96,41 @@ def _births() -> Iterator[Row]:
     # As installed, where a worker's own parts are compiled beforehand.
     sys.dont_write_bytecode = False
 
-    async def spawned() -> tuple[list[float], list[float]]:
+    async def spawned() -> tuple[list[float], list[float], list[float]]:
         ours: list[float] = []
+        whole: list[float] = []
         floor: list[float] = []
-        for _ in range(15):
+        for _ in range(30):
             began = time.perf_counter()
             subprocess.run([os.path.realpath(sys.executable), "-S", "-s", "-c", ""], check=True)
             floor.append(time.perf_counter() - began)
             began = time.perf_counter()
             repl = await Repl.start(config)
             ours.append(time.perf_counter() - began)
+            await _block(repl)
+            whole.append(time.perf_counter() - began)
             await repl.close()
-        return ours, floor
+        return ours, whole, floor
 
-    ours, floor = asyncio.run(spawned())
-    yield Row("spawn a worker until it is ready", _ms(ours), "ms", _ms(floor), "a bare interpreter, -S -s")
+    ours, whole, floor = asyncio.run(spawned())
+    bare_name = "a bare interpreter, -S -s"
+    yield Row("spawn a worker until it is ready", _ms(ours), "ms", _ms(floor), bare_name)
+    yield Row("… to the end of a block sent at once", _ms(whole), "ms", _ms(floor), bare_name)
 
-    async def opened() -> float:
+    async def opened() -> tuple[float, float]:
         began = time.perf_counter()
         source = await open_source(Conditions())
         took = time.perf_counter() - began
+        repl = await Repl.start(config, source)
+        await _block(repl)
+        whole = time.perf_counter() - began
+        await repl.close()
         await source.close()
-        return took
+        return took, whole
 
-    took = [asyncio.run(opened()) for _ in range(5)]
-    yield Row(
-        "open a source: the zygote, with what it preloads", _ms(took), "ms", _ms(floor), "a bare interpreter, -S -s"
-    )
+    both = [asyncio.run(opened()) for _ in range(15)]
+    yield Row("open a source: a zygote until it is ready", _ms([took for took, _ in both]), "ms", _ms(floor), bare_name)
+    yield Row("… to the end of a block sent at once", _ms([whole for _, whole in both]), "ms", _ms(floor), bare_name)
 
 
 class BareForks:
