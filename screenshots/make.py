@@ -30,7 +30,7 @@ PICTURES: dict[str, tuple[Any, tuple[int, int], dict[str, Any]]] = {
     "editor": (test_snapshots.wrong_code, MEDIUM, {}),
     "narrow": (scenes.held_block, NARROW, {}),
     "light": (scenes.edited, MEDIUM, {"theme": "rlm-light"}),
-    "stops": (scenes.inbox, MEDIUM, {"breakpoints": scenes.BREAKPOINTS}),
+    "stops": (scenes.inbox, MEDIUM, {"breakpoints": scenes.BREAKPOINTS, "options": scenes.IN_TURN}),
     "replies": (scenes.resampled, WIDE, {}),
     "console": (scenes.console, MEDIUM, {}),
     "difference": (scenes.difference, MEDIUM, {}),

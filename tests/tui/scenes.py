@@ -17,6 +17,7 @@ from rlm_tui.llm.base import ChatModel, ChatRequest, Delta, Reply
 from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.screens.edit import Editor, EditScreen
+from rlm_tui.tui.screens.stops import StopsScreen
 from rlm_tui.tui.widgets.prompt import Asking
 from tests.debugger.small import chat, code
 from tests.runs import watched
@@ -314,6 +315,10 @@ BREAKPOINTS = (
 )
 
 
+IN_TURN = {"max_batch_workers": 1}
+"""One child after the other begins, so that they are held in their order."""
+
+
 async def inbox(stage: Stage) -> None:
     """Children held by a breakpoint, over the list of all breakpoints; one of them has failed."""
     await stage.ready("llm")
@@ -321,9 +326,12 @@ async def inbox(stage: Stage) -> None:
     await stage.until(lambda: any("observe if" in held.reason for held in stage.run.held.values()), "one that failed")
     await stage.ready()
     await stage.press("A")
-    await stage.until(lambda: sum(held.point == "block" for held in stage.run.held.values()) > 1, "held children")
+    await stage.until(lambda: sum(held.point == "block" for held in stage.run.held.values()) == 3, "held children")
     await stage.press("B")
-    await stage.until(lambda: "1 breakpoints" in stage.text or "2 breakpoints" in stage.text, "the breakpoints")
+    screen = stage.app.screen
+    assert isinstance(screen, StopsScreen)
+    screen.grace = 0.05
+    await stage.until(lambda: not screen._fresh and "2 breakpoints" in stage.text, "its keys")
 
 
 async def resampled(stage: Stage) -> None:

@@ -117,7 +117,7 @@ def test_editor(snap_compare: Compare) -> None:
 @pytest.mark.parametrize("size", [MEDIUM, NARROW], ids=["medium", "narrow"])
 class TestScreens:
     def test_inbox_and_breakpoints(self, snap_compare: Compare, size: tuple[int, int]) -> None:
-        compare(snap_compare, scenes.inbox, size, breakpoints=scenes.BREAKPOINTS)
+        compare(snap_compare, scenes.inbox, size, breakpoints=scenes.BREAKPOINTS, options=scenes.IN_TURN)
 
     def test_replies_to_choose_from(self, snap_compare: Compare, size: tuple[int, int]) -> None:
         compare(snap_compare, scenes.resampled, size)
