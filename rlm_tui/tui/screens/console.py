@@ -39,6 +39,7 @@ LOOKS = ("looks only, in a copy", "ink-3")
 RECORDS = ("recorded, it may change things", "human")
 OFFERED_ROWS = 4
 """Rows of words when several fit."""
+PARTS = tuple(f"#console-{part}" for part in ("title", "text", "line", "sign", "field", "offers", "keys"))
 FIELD = "console"
 """The field of the draft of what was typed and not run."""
 
@@ -149,8 +150,8 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def _stands(self) -> bool:
-        """Whether it is still there: an answer may come to one that was left."""
-        return bool(self.query(Field))
+        """Whether it is still whole: an answer may come to one that was left, whose parts go one by one."""
+        return all(self.query(part) for part in PARTS)
 
     @property
     def _looks(self) -> bool:
