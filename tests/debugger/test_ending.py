@@ -13,7 +13,7 @@ from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import in_use, read
 from tests.debugger.processes import workers
 from tests.debugger.small import NOTHING, QUESTION, Table, code, do, events, small
-from tests.debugger.standing import broken
+from tests.debugger.standing import RESISTS, broken
 from tests.debugger.test_forcing import bottom_up
 from tests.runs import DEADLINE_S, Watched, done, refused, running
 
@@ -21,7 +21,6 @@ NEVER = Event()
 """Nobody sets it: a model that never answers."""
 
 LOOP = code('print("on")', "while True: pass")
-RESISTS = code('print("on")', "while True:", "    try:", "        while True: pass", "    except BaseException: pass")
 FAMILY: Table = {
     QUESTION: [code('rlm_query_batched(["child a", "child b", "child c"])')],
     "child a": [LOOP],

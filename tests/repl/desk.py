@@ -31,6 +31,13 @@ async def never(block: str, fn: str, prompt: list[str] | str, model: str | None)
     return await asyncio.get_running_loop().create_future()
 
 
+def ring_for_the_past(repl: Repl) -> None:
+    """Ring both bells as for a block that has ended. Said on `ctl` first: a SIGINT nobody announced is a block's own."""
+    repl._link.control({"kind": "abort", "block": "root/i0/b1", "again": False})
+    repl._worker.interrupt()
+    repl._worker.break_in()
+
+
 class Watch:
     """An `on_output` that remembers, and on which a test can wait."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from rlm_tui.repl.protocol import NOTES_CAP, NOTES_SIZE
 from tests.repl.cell import why_not_confined
-from tests.repl.desk import Desk, never
+from tests.repl.desk import Desk, never, ring_for_the_past
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,7 @@ def test_handlers_are_put_back_at_the_end_of_a_block_not_at_the_next(desk: Desk)
     assert desk.run(code).status == "ok"
 
     async def late_bells() -> None:
-        desk.repl._worker.interrupt()
-        desk.repl._worker.break_in()
+        ring_for_the_past(desk.repl)
 
     desk.wait(late_bells())
     names = tuple(f"signal.SIG{name}" for name in ("INT", "PIPE", "TERM", "USR1"))

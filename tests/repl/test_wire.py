@@ -18,7 +18,7 @@ import rlm_tui.repl
 from rlm_tui.repl import policy, start, wire
 from rlm_tui.repl.process import Repl
 from rlm_tui.repl.results import Conditions
-from tests.repl.desk import Desk, echo
+from tests.repl.desk import Desk, echo, ring_for_the_past
 
 ROOM = Path(rlm_tui.repl.__file__).parent
 EARLY = {"start", "wire", "libc", "confine"}
@@ -144,8 +144,7 @@ def test_bells_that_ring_at_once_wait_until_they_can_be_heard(desk: Desk) -> Non
     async def work() -> None:
         for _ in range(10):
             repl = await Repl.start(desk.config, desk.source)
-            repl._worker.break_in()
-            repl._worker.interrupt()
+            ring_for_the_past(repl)
             result = await repl.execute("b", "1 + 1", on_output=lambda *_: None, on_call=echo)
             assert (result.status, result.value) == ("ok", "2")
             await repl.close()
