@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, cast
@@ -24,6 +24,7 @@ ALWAYS: dict[Point, Why] = {"error": "error", "limit": "limit"}
 
 
 ALL_STOP = "all-stop: another node is held"
+BRANCH = "the branch begins here"
 
 
 class Met(Protocol):
@@ -120,6 +121,7 @@ class HoldingGates:
         rules: The breakpoints of the run.
         waiting: Entered while something is held.
         ended: The nodes that have ended.
+        beginning: The point and the address at which a branch of another run opens, until that is come to.
     """
 
     journal: Journal
@@ -132,6 +134,7 @@ class HoldingGates:
     rules: RulesLike | None = None
     waiting: Waiting | None = None
     ended: set[str] = field(default_factory=set[str])
+    beginning: tuple[Point, str] | None = None
 
     def __post_init__(self) -> None:
         self.journal.subscribe(self._follow)
@@ -189,6 +192,9 @@ class HoldingGates:
         if self.hold_first and node == address.ROOT:
             self.hold_first = False
             return Stop("start")
+        if (point, id) == self.beginning:
+            self.beginning = None
+            return Stop("resume", BRANCH)
         why: Why | None = "error" if isinstance(value, Ask) and value.unrecorded else ALWAYS.get(point)
         hit = met.reason if met is not None and met.holds else ""
         ended = self._end_wishes(point, id, node, anyway=bool(hit))
@@ -200,7 +206,7 @@ class HoldingGates:
             asked: Why = "pause" if all(wish.kind == "pause" for _, wish in ended) else "step"
             return Stop(why or asked, " · ".join(filter(None, (wish.remark(who, point, id) for who, wish in ended))))
         if swept is not None:
-            return Stop(why or "pause", "" if why else swept.reason)
+            return Stop(why or swept.why, "" if why else swept.reason)
         return None if why is None else Stop(why)
 
     def _end_wishes(self, point: Point, id: str, node: str, *, anyway: bool) -> list[tuple[str, Wish]]:
@@ -262,6 +268,21 @@ class HoldingGates:
             sweep.stopped.add(hand.node)
         if not hand.released.done():
             hand.released.set_result(None)
+
+    def open_held(self, nodes: Iterable[str], beginning: tuple[Point, str] | None = None) -> None:
+        """Have a run that was left hold where it goes on: each of its nodes once, before what it does next.
+
+        Args:
+            nodes: Those that have not ended.
+            beginning: Of a branch that nobody went on with yet, the point and the address at which it begins: there
+                it is held, and what is above runs again to get there.
+        """
+        waiting, passing = frozenset(nodes), set[str]()
+        if beginning is not None:
+            self.beginning, (point, id) = beginning, beginning
+            node = address.node_of(address.parent(id) if point in ("call", "return") else id)
+            passing = {other for other in waiting if within(other, node)}
+        self.sweeps.append(Sweep(address.ROOT, passing, why="resume", only=waiting))
 
     def sweep(self, top: str, *, reason: str = "") -> None:
         """Hold each node of a part of the run once, those to come included; what is held already has.

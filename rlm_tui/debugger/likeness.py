@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from rlm_tui.journal.events import Event, Text
+from rlm_tui.journal.events import EditField, Event, Point, Text
 from rlm_tui.repl.results import Looked, Page
 
 Refusal = str | None
@@ -59,6 +59,21 @@ class Breakpoint:
     error: str = ""
     at: int = -1
     kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a branch has otherwise, from its first event on.
+
+    Attributes:
+        field: What is changed, see `edits.LEGAL`.
+        value: What it is to be.
+        was: What it was.
+    """
+
+    field: EditField
+    value: Any
+    was: Any = None
 
 
 class BreakpointsLike(Protocol):
@@ -347,6 +362,23 @@ class SessionLike(Protocol):
         """Decide a node's answer, in any phase."""
         ...
 
+    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+        """Make a branch: a new run with everything that does not follow from a point of this one, kept beside it.
+
+        This run is not touched, and goes on as it does. The branch is gone on with like any run that was left; it
+        opens held at that point.
+
+        Args:
+            at: The address it begins at.
+            point: The point there.
+            change: What is changed there at once, if anything.
+            why: A remark to keep with it.
+
+        Returns:
+            The branch's directory; a text is why there is none.
+        """
+        ...
+
     @property
     def paced(self) -> bool:
         """Whether a scripted model speaks, at a pace that can be changed."""
@@ -370,5 +402,6 @@ class SessionLike(Protocol):
 
 
 __all__ = [
-    "Breakpoint", "BreakpointsLike", "Ladder", "Looked", "Page", "Refusal", "Rung", "Scope", "SessionLike", "WishKind",
+    "Breakpoint", "BreakpointsLike", "Change", "Ladder", "Looked", "Page", "Refusal", "Rung", "Scope",
+    "SessionLike", "WishKind",
 ]  # fmt: skip

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlm_tui.debugger.breakpoints import Breakpoints
-from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Change, Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import Event, RunStart, Text
+from rlm_tui.journal.events import Event, Point, RunStart, Text
 from rlm_tui.journal.follow import Follower
 from rlm_tui.journal.store import read
 
@@ -252,6 +252,12 @@ class ReadOnlySession:
     def set_limit(self, node: str, name: str, to: float) -> Future[Refusal]:
         """Refused."""
         return _refused()
+
+    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+        """Make a branch of this run; see `SessionLike.fork`."""
+        from rlm_tui.debugger.fork import aside, branch
+
+        return aside(lambda: branch(self._reader, at, point, change, why))
 
     @property
     def paced(self) -> bool:

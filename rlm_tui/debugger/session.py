@@ -13,16 +13,17 @@ from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.changing import Changing
 from rlm_tui.debugger.completion import Completion
 from rlm_tui.debugger.deciding import Deciding
+from rlm_tui.debugger.fork import aside, beginning, branch
 from rlm_tui.debugger.gates import HoldingGates
 from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
-from rlm_tui.debugger.likeness import Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
+from rlm_tui.debugger.likeness import Change, Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.debugger.reach import Reach
 from rlm_tui.debugger.rules import Rules
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Event, NodeEnd, Text
+from rlm_tui.journal.events import Event, NodeEnd, Point, Text
 from rlm_tui.journal.store import Journal
 
 KILL_S = 4.0
@@ -49,6 +50,7 @@ class Session:
         scenario: A name to show for the run.
         pace: The scripted model's pace, when there is one.
         breakpoints: Those of the project, and those given for this run.
+        resumed: Go on with a run that was left, or a branch: it opens held, and does nothing until a person says so.
     """
 
     read_only = False
@@ -62,12 +64,15 @@ class Session:
         scenario: str | None = None,
         pace: Pace | None = None,
         breakpoints: Breakpoints | None = None,
+        resumed: bool = False,
     ) -> None:
         self.scenario = scenario
         self.gates = HoldingGates(journal, hold_first=hold)
         self.journal = journal
         self.engine = engine(self.gates)
         self.gates.waiting = self.engine.shared.held
+        if resumed:
+            self._open_held()
         self._breakpoints = breakpoints or Breakpoints()
         self.gates.rules = Rules(self._breakpoints, self.engine.shared.run, journal.text)
         asking = Asking(self.engine, self.gates)
@@ -84,6 +89,12 @@ class Session:
         # Breakpoints that can't be read hold nothing, and a person relies on them.
         self._faults = [self._breakpoints.notice] if self._breakpoints.notice else []
 
+    def _open_held(self) -> None:
+        run, shared = self.engine.shared.run, self.engine.shared
+        shared.beginning = beginning(run, self.journal.events())
+        open_nodes = {id for id, node in run.nodes.items() if node.status == "open"}
+        self.gates.open_held(open_nodes | {address.ROOT}, shared.beginning)
+
     @property
     def path(self) -> Path | None:
         """The directory that the run is kept in; None in memory."""
@@ -92,7 +103,7 @@ class Session:
     @property
     def notices(self) -> list[str]:
         """What was cut, is damaged or is missing in the journal, or ended the run from within; in words."""
-        return [*self.journal.notices, *self._faults]
+        return [*self.journal.notices, *self.engine.differences, *self._faults]
 
     def events(self) -> Iterable[Event]:
         """Everything so far, oldest first."""
@@ -275,6 +286,10 @@ class Session:
     def set_limit(self, node: str, name: str, to: float) -> Future[Refusal]:
         """Change a limit while the run goes on."""
         return self._do(lambda: self._changing.set_limit(node, name, to))
+
+    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+        """Make a branch of this run; see `SessionLike.fork`."""
+        return aside(lambda: branch(self.journal, at, point, change, why))
 
     @property
     def paced(self) -> bool:

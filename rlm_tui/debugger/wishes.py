@@ -8,7 +8,7 @@ from typing import get_args
 
 from rlm_tui.debugger.likeness import WishKind
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Point
+from rlm_tui.journal.events import Point, Why
 
 EVERY: frozenset[Point] = frozenset(get_args(Point))
 GOES_WRONG: frozenset[Point] = frozenset({"error", "limit"})
@@ -111,15 +111,21 @@ class Sweep:
         stopped: The nodes that did.
         since: When it was asked for, on the clock of ``time.monotonic``.
         reason: Why, in words, where no person asked for it just now.
+        why: The same in a word.
+        only: The nodes that are meant, where it is not all that are there and are to come.
     """
 
     top: str
     stopped: set[str] = field(default_factory=set[str])
     since: float = field(default_factory=time.monotonic)
     reason: str = ""
+    why: Why = "pause"
+    only: frozenset[str] | None = None
 
     def wants(self, node: str) -> bool:
         """Whether a node is still to hold for it."""
+        if self.only is not None and node not in self.only:
+            return False
         return node not in self.stopped and within(self.top, node)
 
 

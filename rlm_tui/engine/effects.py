@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar, cast
 
 from rlm_tui.journal import address
 from rlm_tui.journal.events import (
-    Blob,
     CallEnd,
     CallStart,
     Edit,
@@ -27,6 +26,7 @@ from rlm_tui.journal.events import (
 )
 from rlm_tui.journal.hands import REVERTED, is_of
 from rlm_tui.journal.store import Journal
+from rlm_tui.journal.wire import resolved
 
 Family = Literal["llm", "exec", "call", "node", "obs"]
 E = TypeVar("E", bound=Event)
@@ -133,22 +133,11 @@ class Effects:
 
     def edits(self, id: str) -> list[tuple[str, Any]]:
         """Changes of people at an address, oldest first: field and value, with texts resolved."""
-        return [(edit.field, self._resolved(edit.value)) for edit in self._edits.get(id, ())]
+        return [(edit.field, resolved(edit.value, self.journal.text)) for edit in self._edits.get(id, ())]
 
     def edits_before(self, node: str) -> int:
         """How many of the changes at an address were made before its node began."""
         return self._before_start.get(node, 0)
-
-    def _resolved(self, value: Any) -> Any:
-        match value:
-            case Blob():
-                return self.journal.text(value)
-            case dict():
-                return {key: self._resolved(item) for key, item in cast(dict[str, Any], value).items()}
-            case list() | tuple():
-                return [self._resolved(item) for item in cast(list[Any], value)]
-            case _:
-                return value
 
     async def once(
         self,

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rlm_tui.engine.again import differences
 from rlm_tui.engine.backends import RecursiveBackend
 from rlm_tui.engine.dialect import Dialect
 from rlm_tui.engine.dialect import dialect as named
@@ -26,7 +27,7 @@ from rlm_tui.engine.shared import Shared
 from rlm_tui.engine.slots import Slots
 from rlm_tui.engine.values import Context, NodeSpec, context_info
 from rlm_tui.journal import address
-from rlm_tui.journal.events import CallEnd, NodeEnd, RunEnd, RunStart
+from rlm_tui.journal.events import RESUME, CallEnd, Edit, Go, NodeEnd, RunEnd, RunStart
 from rlm_tui.journal.redact import redact
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
@@ -55,6 +56,10 @@ class EngineRun:
         sub_models: From a model's name to the model, for sub-calls and children, when that is not the same.
         config: What else ``run.start`` is to keep (scenario, API base …); keys are removed.
         scratch: Where REPLs make their private directories.
+
+    Attributes:
+        differences: What of the machine is not as it was when the run began, in sentences; known once it is gone on
+            with.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class EngineRun:
             time_limits = {} if self.options.max_timeout is None else {"max_timeout": self.options.max_timeout}
         self._limits = dict(time_limits)
         self._killed_early = False
+        self.differences: list[str] = []
         self.root: Node | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -150,8 +156,11 @@ class EngineRun:
 
     async def _go(self) -> NodeEnd:
         shared = self.shared
+        now = environment(self.options.hash_seed, shared.source.ready if shared.source else None)
         if shared.run.start is None:
-            self._write_start()
+            self._write_start(now)
+        elif shared.run.end is None:
+            self._write_resumed(now)
         self.root = Node(shared, self._spec, None, self._limits, on_start=self._note_node)
         if self._killed_early:
             self.root.stop(Killed())
@@ -182,7 +191,7 @@ class EngineRun:
     def _note_node(self, node: Node) -> None:
         self.nodes[node.spec.id] = node
 
-    def _write_start(self) -> None:
+    def _write_start(self, now: dict[str, Any]) -> None:
         config = {"model": self._spec.model, **self.options.config(), **self._config}
         self.shared.journal.append(
             RunStart(
@@ -191,11 +200,18 @@ class EngineRun:
                 task=self._spec.task,
                 context=context_info(self._spec.context),
                 config=redact(config),
-                environment=environment(
-                    self.options.hash_seed, self.shared.source.ready if self.shared.source else None
-                ),
+                environment=now,
             )
         )
+
+    def _write_resumed(self, now: dict[str, Any]) -> None:
+        """Say that it is gone on with, so that the time between counts for nobody, and what is not as it was."""
+        shared = self.shared
+        shared.journal.append(Go(id=address.ROOT, verb=RESUME))
+        shared.loaded_at = shared.run.last
+        self.differences = list(differences(shared.run.environment, now))
+        for told in self.differences:
+            shared.journal.append(Edit(id=address.ROOT, field="note", value=told, by=RESUME))
 
     def stop(self, node: str, reason: Stop) -> bool:
         """End a node, and with it everything below; False when it does not run."""

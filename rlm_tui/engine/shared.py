@@ -20,7 +20,7 @@ from rlm_tui.engine.sampling import Asking
 from rlm_tui.engine.seam import Seam
 from rlm_tui.engine.slots import Seat, Slots
 from rlm_tui.journal import address
-from rlm_tui.journal.events import CallEnd, Text
+from rlm_tui.journal.events import CallEnd, Point, Text
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.repl.process import Conditions
@@ -69,6 +69,8 @@ class Shared:
         child_options: Those of child RLMs, when a described backend gives them others.
         opaque: A caller's own backend for sub-calls, if there is one.
         scratch: Where REPLs make their private directories; None means the system's place.
+        beginning: Of a branch, the point and the address at which a person is to decide, though the journal has what
+            comes of it.
         leaving: Set when the process goes and the run stays resumable: then no end is written any more.
     """
 
@@ -92,6 +94,7 @@ class Shared:
     source: Source | None = None
     given: Any = None
     """The value that the source has as ``context``."""
+    beginning: tuple[Point, str] | None = None
     leaving: bool = False
     loaded_at: float | None = None
     """When the last event was written that an earlier process left, seconds since the epoch."""

@@ -146,10 +146,11 @@ class BlockCalls:
         )  # fmt: skip
 
     async def _answer(self, item: Item) -> CallEnd:
-        if (end := self._remembered(item)) is not None:
+        end = self.shared.effects.remembered("call", item.id, CallEnd)
+        if end is not None and (self.recorded or self.shared.beginning != ("return", item.id)):
             item.leave_batch()
-            return end
-        work = self._unrecorded(item) if self.recorded else self._in_turn(item, None)
+            return self._returned(end, self.shared.seam.edited(item.id, self._as_answer(end)))
+        work = self._unrecorded(item) if self.recorded else self._in_turn(item, None, end)
         return await self._until_decided(item, asyncio.create_task(work))
 
     async def _until_decided(self, item: Item, task: asyncio.Task[CallEnd]) -> CallEnd:
@@ -190,25 +191,28 @@ class BlockCalls:
         self._write_asked(item)
         return await self._in_turn(item, replace(ask, unrecorded=False))
 
-    async def _in_turn(self, item: Item, ask: Ask | None) -> CallEnd:
-        """Ask for an item when it has a seat; ``ask`` is what a gate made of it, when it has passed there already."""
+    async def _in_turn(self, item: Item, ask: Ask | None, end: CallEnd | None = None) -> CallEnd:
+        """Ask for an item when it has a seat.
+
+        Args:
+            item: The item.
+            ask: What a gate made of it, when it has passed there already.
+            end: What came of it, when only that is to be decided about.
+        """
         if item.opaque is not None:
             # All items of its batch are asked at once: none may wait for another's seat.
-            return await self._live(item, ask)
+            return await self._live(item, ask, end)
         async with self._window:
             self.shared.seats[item.id] = Seat(self._window)
             try:
-                return await self._live(item, ask)
+                return await self._live(item, ask, end)
             finally:
                 del self.shared.seats[item.id]
 
-    def _remembered(self, item: Item) -> CallEnd | None:
-        end = self.shared.effects.remembered("call", item.id, CallEnd)
-        return None if end is None else self._returned(end, self.shared.seam.edited(item.id, self._as_answer(end)))
-
-    async def _live(self, item: Item, ask: Ask | None) -> CallEnd:
+    async def _live(self, item: Item, ask: Ask | None, end: CallEnd | None) -> CallEnd:
         shared, mine, began = self.shared, self.shared.under_way[item.id], time.monotonic()
-        end = self._finish(await self._allowed(item) or await self._asked_for(item, ask), began)
+        if end is None:
+            end = self._finish(await self._allowed(item) or await self._asked_for(item, ask), began)
         while True:
             mine.back = True
             answer = await shared.seam.pass_("return", item.id, self._as_answer(end), self.spec.id)

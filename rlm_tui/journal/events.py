@@ -22,6 +22,8 @@ CallStatus = Literal["ok", "error", "supplied", "killed", "timeout", "refused"]
 Point = Literal["llm", "reply", "block", "call", "return", "observe", "final", "error", "limit", "line"]
 """Where a value can be held. ``line`` is inside a block that runs: it was broken in to, and stands where it was."""
 Why = Literal["step", "breakpoint", "pause", "error", "limit", "start", "resume"]
+RESUME = "resume"
+"""The verb of the ``go`` with which another process takes a run up, and the ``by`` of what it notes about that."""
 EditField = Literal[
     "messages", "model", "params", "limit", "reply", "code", "skip", "prompt", "answer", "obs",
     "final", "kill", "say", "note", "insert",

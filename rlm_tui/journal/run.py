@@ -48,6 +48,7 @@ class Run(Hands):
         self.started: float | None = None
         self.seen = 0
         self._next = 0
+        self._before = 0.0
         self.unknown = 0
         self.errors = 0
         self.subcalls = 0
@@ -76,6 +77,7 @@ class Run(Hands):
         self._next = event.seq + 1
         self.seen += 1
         self.started = event.t if self.started is None else self.started
+        self._before = event.t if self.last is None else self.last
         self.last = event.t
         match event:
             case events.Chunk():
@@ -337,7 +339,33 @@ class Run(Hands):
             (block.late if event.late else block.stream).append((event.kind, event.text))
 
     def _go(self, event: events.Go) -> None:
-        self._hand_on(event.id)
+        if event.verb == events.RESUME:
+            self._taken_up(event)
+        else:
+            self._hand_on(event.id)
+
+    def _taken_up(self, event: events.Go) -> None:
+        """Another process goes on: nothing is held or under way any more, and the time between was nobody's."""
+        away = max(0.0, event.t - self._before)
+        for node in self.nodes.values():
+            if node.status == "open" and node.held_since is None:
+                node.held_s += away
+            if node.status == "open" and node.latest is not None:
+                self._lose(node.latest)
+        self._let_go_all()
+        self.rebuilding.clear()
+
+    def _lose(self, turn: Iteration) -> None:
+        """What was under way in it is asked again, or run again."""
+        asked = [*turn.attempts, *turn.samples]
+        for block in turn.blocks:
+            asked += [attempt for call in block.calls for attempt in call.attempts[-1:]]
+            if block.status == "open":
+                block.status = "new"
+                block.stream.clear()
+        for attempt in asked:
+            if attempt.ended is None:
+                attempt.status, attempt.ended = "lost", self._before
 
 
 def _keep_changes(node: Node, block: Block) -> None:

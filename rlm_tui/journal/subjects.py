@@ -196,7 +196,9 @@ def _asked(iteration: Iteration, attempts: list[Attempt]) -> str:
 
 
 def _how(attempt: Attempt) -> str:
-    return {"open": "sampling", "ok": "done", "partial": "done", "cancelled": "killed"}.get(attempt.status, "error")
+    return {"open": "sampling", "ok": "done", "partial": "done", "cancelled": "killed", "lost": "new"}.get(
+        attempt.status, "error"
+    )
 
 
 def _block(node: Node, block: Block) -> Subject:

@@ -53,7 +53,8 @@ class Attempt:
     model: str = ""
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     previous: Attempt | None = field(default=None, repr=False)
-    status: Literal["open", "ok", "error", "cancelled", "partial"] = "open"
+    status: Literal["open", "ok", "error", "cancelled", "partial", "lost"] = "open"
+    """``lost``: whoever asked is gone, and nobody knows what came of it."""
     reply: Text = ""
     reasoning: Text = ""
     finish_reason: str | None = None
@@ -328,13 +329,18 @@ class Node:
             return "unanswered" if self.status in ("final", "exhausted") else self.status
         if self.held is not None:
             return "held"
-        now = self.default or (self.iterations[-1] if self.iterations else None)
+        now = self.latest
         if now is None:
             return "new"
         if now.attempts and now.attempts[-1].ended is None:
             return "sampling"
         open_block = next((b for b in reversed(now.blocks) if b.status == "open"), None)
         return open_block.state if open_block else "between"
+
+    @property
+    def latest(self) -> Iteration | None:
+        """What it is at: its newest iteration, or its request for a default answer."""
+        return self.default or (self.iterations[-1] if self.iterations else None)
 
     @property
     def edited(self) -> bool:

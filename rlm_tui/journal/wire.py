@@ -116,6 +116,24 @@ def blobs_in(value: Any) -> set[str]:
             return set()
 
 
+def resolved(value: Any, text: Callable[[Blob], str]) -> Any:
+    """A value of free JSON with the texts in the places of their blobs.
+
+    Args:
+        value: As an event has it.
+        text: The text of a blob.
+    """
+    match value:
+        case Blob():
+            return text(value)
+        case dict():
+            return {key: resolved(item, text) for key, item in cast(dict[str, Any], value).items()}
+        case list() | tuple():
+            return [resolved(item, text) for item in cast(list[Any], value)]
+        case _:
+            return value
+
+
 def _event(data: dict[str, Any]) -> Event:
     if data["ev"] in KINDS:
         known = dict(data)

@@ -139,6 +139,7 @@ def _failed(view: View, attempt: Attempt, after: Attempt | None) -> Line:
 _OUTCOME: dict[str, tuple[str, str]] = {
     "error": ("failed", "error"),
     "cancelled": ("was cancelled", "ink-2"),
+    "lost": ("was lost with its process, and is asked again", "ink-2"),
     "partial": ("came in part", "ink-2"),
     "ok": ("came back", "ink-2"),
     "open": ("is under way", "live"),

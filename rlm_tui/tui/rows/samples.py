@@ -114,7 +114,7 @@ def head(view: View, sample: Sample, of: int, chosen: bool, now: bool, cells: in
     elif attempt.status in ("ok", "partial"):
         end.add(f"{text.usage_tokens(attempt.usage)} tokens ", "ink-3")
     else:
-        end.add(f"{g.error} {'cancelled' if attempt.error is None else attempt.error.kind} ", "error")
+        end.add(f"{g.error} {attempt.status if attempt.error is None else attempt.error.kind} ", "error")
     line.add(sign * max(1, cells - line.width - end.width - 1), "ink-2" if chosen else "rule-2")
     line.spans += end.spans
     return line.add(sign, "ink-2" if chosen else "rule-2").cut(cells, g.ellipsis)

@@ -56,8 +56,8 @@ def iteration_state(view: View, iteration: Iteration) -> State:
     last = iteration.attempts[-1]
     if last.ended is None:
         return "sampling" if iteration.node.status == "open" else "killed"
-    if last.status == "cancelled":
-        return "killed"
+    if last.status in ("cancelled", "lost"):
+        return "killed" if last.status == "cancelled" else "new"
     return "done" if iteration.reply is not None else "error"
 
 

@@ -102,6 +102,8 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
         error = last.error if last is not None else None
         if error is None and last is not None and last.status == "cancelled":
             return made + sentence("No reply: the request was cancelled.", width)
+        if error is None and last is not None and last.status == "lost":
+            return made + sentence("No reply: the process that asked is gone. It is asked again.", width)
         if error is None:
             return sentence("No reply yet: nothing has been asked.", width)
         return made + layout.text(view, error.message, width, "error") + layout.text(view, error.detail, width, "ink-2")

@@ -1,0 +1,95 @@
+"""Branches: a new run with the causal past of one point of another, and where it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from threading import Thread
+from typing import cast, get_args
+
+from rlm_tui.debugger.edits import LEGAL, fits
+from rlm_tui.debugger.likeness import Change
+from rlm_tui.journal.errors import JournalError
+from rlm_tui.journal.events import Edit, Event, Go, Point
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal, Reader
+
+UNFINISHED = ".unfinished"
+"""The folder of branches that are being written."""
+
+
+def beginning(run: Run, events: Iterable[Event]) -> tuple[Point, str] | None:
+    """Where a branch opens: the point and the address it was made at, until somebody went on from there.
+
+    Args:
+        run: The fold of its journal.
+        events: The same.
+    """
+    if run.parent is None:
+        return None
+    point, at, kept = run.parent.get("point"), run.parent.get("at"), run.parent.get("kept")
+    if point not in get_args(Point) or not isinstance(at, str) or not isinstance(kept, int):
+        return None
+    gone = any(event.seq > kept and isinstance(event, Go) and event.id == at for event in events)
+    return None if gone else (cast(Point, point), at)
+
+
+def branch(source: Journal | Reader, at: str, point: Point, change: Change | None = None, why: str = "") -> Path:
+    """Make a branch beside a run, which is not touched and goes on as it does.
+
+    Args:
+        source: The run's journal.
+        at: The address it begins at.
+        point: The point there.
+        change: What is changed there at once, if anything.
+        why: A remark to keep with it.
+
+    Returns:
+        The branch's directory.
+
+    Raises:
+        JournalError: When there is no such point in the run, the change is none of that point's, or the branch can't
+            be written.
+    """
+    if source.path is None:
+        raise JournalError("this run is kept nowhere, so there is no place for a branch of it")
+    from rlm_tui.journal.fork import fork
+
+    edit = None
+    if change is not None:
+        if change.field not in LEGAL.get(point, ()) or not fits(change.field, change.value):
+            raise JournalError(f"that can't be made the {change.field} at {point}")
+        edit = Edit(id=at, field=change.field, value=change.value, was=change.was, by="human")
+    # Under another name until it is whole: half a branch would ask again for what it lacks.
+    made = Journal.create(source.path.parent / UNFINISHED)
+    assert made.path is not None
+    try:
+        fork(source, made, at, point, edit=edit, why=why)
+        made.close()
+        return made.path.rename(source.path.parent / made.id)
+    except BaseException:
+        made.close()
+        rmtree(made.path, ignore_errors=True)
+        raise
+    finally:
+        with suppress(OSError):
+            made.path.parent.rmdir()
+
+
+def aside(make: Callable[[], Path]) -> Future[Path | str]:
+    """Make a branch in a thread of its own: its run goes on meanwhile. A text is why there is none."""
+    future: Future[Path | str] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(make())
+        except (JournalError, OSError) as error:
+            future.set_result(str(error))
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told, whatever it is
+            future.set_exception(error)
+
+    Thread(target=work, name="rlm-branch", daemon=True).start()
+    return future
