@@ -1,6 +1,6 @@
 """Scenarios that play without a key: data, a question, its true answer, and a policy that plays the model."""
 
-NAMES = ("needle", "multi-hop", "broken")
+NAMES = ("needle", "aggregation", "multi-hop", "broken")
 """The scenarios' names, here so that a wrong one is refused before any is loaded."""
 
 DEFAULT = "multi-hop"

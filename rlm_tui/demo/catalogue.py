@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from rlm_tui.demo import unknown
+from rlm_tui.demo.aggregation import AGGREGATION
 from rlm_tui.demo.broken import BROKEN
 from rlm_tui.demo.multi_hop import MULTI_HOP
 from rlm_tui.demo.needle import NEEDLE
@@ -26,7 +27,9 @@ class UnknownScenarioError(LookupError):
         return str(self.args[0])
 
 
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in (NEEDLE, MULTI_HOP, BROKEN)})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {one.name: one for one in (NEEDLE, AGGREGATION, MULTI_HOP, BROKEN)}
+)
 """Every scenario and variant, in the order of a list."""
 
 

@@ -55,6 +55,7 @@ class Desk:
             "rlm_query_batched": lambda prompts: [query(prompt) for prompt in prompts],
             "FINAL": lambda value: setattr(self, "final", str(value)),
             "FINAL_VAR": lambda name: setattr(self, "final", str(self.names[name])),
+            "answer": {"content": "", "ready": False},
         }
         self.reminder = f'Go on. The task again: "{task}"'
 
@@ -80,6 +81,8 @@ class Desk:
                     exec(code, self.names)
                 except Exception as error:  # noqa: BLE001 a block may raise anything
                     print(f"\nERROR: {type(error).__name__}: {error}")
+        if codes and self.names["answer"]["ready"]:
+            self.final = self.names["answer"]["content"]
         seen = (
             f"Code executed:\n```python\n{codes[0]}\n```\n\nREPL output:\n{printed.getvalue()}" if codes else "Go on."
         )

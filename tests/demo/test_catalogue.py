@@ -27,7 +27,7 @@ def test_an_unknown_scenario_is_one_line_that_lists_the_known(name):
     with pytest.raises(UnknownScenarioError) as caught:
         scenario(name)
     line = str(caught.value)
-    assert "\n" not in line and repr(name) in line and "needle, multi-hop" in line
+    assert "\n" not in line and repr(name) in line and "needle, aggregation, multi-hop" in line
 
 
 @pytest.mark.parametrize("name", ["scripted:", "scripted:nope", "scripted:needle+nope"])

@@ -8,6 +8,7 @@ import pytest
 
 from rlm_tui.demo.catalogue import SCENARIOS
 from rlm_tui.demo.draw import TRIES, Draw, first_fit
+from rlm_tui.demo.lexicon import PHRASES
 
 SEEDS = range(20)
 MAKE = {name: one.make for name, one in SCENARIOS.items()}
@@ -34,6 +35,31 @@ def test_needle_oracle_from_the_text(seed):
     assert sum("fp=" in line for line in lines) == 3
     assert data.oracle == live.partition("fp=")[2].partition(" ")[0]
     assert len({line.partition("fp=")[2][:12] for _, line in keys}) == 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_aggregation_oracle_from_the_tickets(seed):
+    data = MAKE["aggregation"](seed)
+    lines = data.context.split("\n")
+    assert len(lines) == 600 and 28_000 < len(data.context) < 38_000
+    assert [line.split(" ")[0] for line in lines] == [f"#{n:04}" for n in range(600)]
+    counts, at_350 = dict.fromkeys(PHRASES, 0), set()
+    for n, line in enumerate(lines):
+        (kind,) = [kind for kind, phrases in PHRASES.items() if any(phrase in line for phrase in phrases)]
+        counts[kind] += 1
+        at_350 |= {kind} if 350 <= n < 400 else set()
+    first, second, *_ = sorted(counts, key=counts.__getitem__)
+    assert data.oracle == f"{first}: {counts[first]}" and 0 < counts[first] < counts[second]
+    assert first in at_350, "an answer that leaves the bad chunk out is wrong"
+    assert not any(kind in data.context for kind in PHRASES), "the category itself is not in the data"
+
+
+def test_no_phrase_of_the_lexicon_holds_another_or_a_category():
+    phrases = [phrase for three in PHRASES.values() for phrase in three]
+    assert len(PHRASES) == 6 and len(phrases) == 18
+    for phrase in phrases:
+        assert [other for other in phrases if phrase in other] == [phrase]
+        assert not any(kind in phrase.lower() for kind in PHRASES)
 
 
 class Notes:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from rlm_tui.demo.aggregation import CHAT
 from rlm_tui.demo.catalogue import SCENARIOS
 from rlm_tui.demo.ladder import PROBE, Script
 from rlm_tui.llm.base import ChatRequest
@@ -101,7 +102,7 @@ def test_attempts_of_a_node_differ_in_their_prose_and_keep_the_code(name):
 
 def test_attempts_of_a_leaf_that_answers_well_do_not_differ(name):
     for request in asked(name, 3):
-        if request.leaf:
+        if request.leaf and ask(SCENARIOS[name].policy, request).text != CHAT:
             assert ask(SCENARIOS[name].policy, replace(request, attempt=2)) == ask(SCENARIOS[name].policy, request)
 
 
