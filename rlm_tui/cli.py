@@ -54,6 +54,14 @@ def parser() -> argparse.ArgumentParser:
     opened.add_argument("path", metavar="RUN", help="a run's directory, its id, or the end of its id")
     _settings(opened, (*config.PLACES, *config.SCREEN))
 
+    resumed = commands.add_parser("resume", help="go on with a run that was left; it opens held")
+    resumed.add_argument("run", metavar="RUN", help="a run's directory, its id, or the end of its id")
+    resumed.add_argument("--pace", metavar="PACE", help="how fast a scripted model speaks, as for demo")
+    _without_screen(resumed)
+    _settings(
+        resumed, (config.ALL["api_base"], config.ALL["no_stream"], *config.CONFINEMENT, *config.PLACES, *config.SCREEN)
+    )
+
     runs = commands.add_parser("runs", help="list the runs")
     runs.add_argument("--most", type=int, default=30, metavar="N", help="rows at the most (default: 30)")
     _settings(runs, config.PLACES)
@@ -67,13 +75,17 @@ def parser() -> argparse.ArgumentParser:
 def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--system-prompt", type=Path, metavar="FILE", help="what every node is taught")
     command.add_argument("--hold", action="store_true", help="hold the root before its first request")
+    _without_screen(command)
+    _settings(command, (*config.LIMITS, *config.CONFINEMENT, *config.PLACES, *config.SCREEN))
+
+
+def _without_screen(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--break", dest="breakpoints", action="append", default=[], metavar="BREAKPOINT",
         help="a breakpoint for this run, such as: block @depth>=1 if \"llm_query\" in code (repeatable)",
     )  # fmt: skip
     command.add_argument("--headless", action="store_true", help="no screen: progress on stderr, the answer on stdout")
     command.add_argument("--json", action="store_true", help="no screen: one JSON object on stdout")
-    _settings(command, (*config.LIMITS, *config.CONFINEMENT, *config.PLACES, *config.SCREEN))
 
 
 def _settings(command: argparse.ArgumentParser, settings: Sequence[config.Setting]) -> None:
@@ -128,7 +140,10 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "doctor":
         return commands.doctor(args, flags)
     found = config.settings(flags)
-    acts = {"demo": commands.demo, "run": commands.run, "open": commands.open_run, "runs": commands.runs}
+    acts = {
+        "demo": commands.demo, "run": commands.run, "open": commands.open_run, "resume": commands.resume,
+        "runs": commands.runs,
+    }  # fmt: skip
     return acts[args.command](args, found)
 
 

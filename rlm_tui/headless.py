@@ -45,7 +45,7 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
         elif run.root is not None and run.root.value is not None:
             _print(journal.text(run.root.value))
         if end is None:
-            print(f"interrupted; the run is kept: rlm-tui open {journal.id}", file=sys.stderr)
+            print(f"interrupted; the run is kept: rlm-tui resume {journal.id}", file=sys.stderr)
         elif run.root is not None and run.root.value is None and not as_json:
             print(why_no_answer(run), file=sys.stderr)
         return exit_code(run)

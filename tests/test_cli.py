@@ -17,6 +17,7 @@ from rlm_tui import commands
 from rlm_tui.config import Settings
 from rlm_tui.demo.catalogue import DEFAULT_SEED, SCENARIOS, scenario
 from rlm_tui.llm.pace import Pace
+from rlm_tui.making import Making
 from tests.terminal import Terminal
 
 WITHOUT_LANDLOCK = """
@@ -310,8 +311,8 @@ def test_a_run_that_could_not_begin_is_told_after_the_screen(
 ) -> None:
     monkeypatch.setenv("PATH", failing)
     found = Settings({"confine": "bwrap", "runs_dir": tmp_path / "runs"})
-    making = commands.Making(found, lambda: commands._scenario("needle", None), Pace("instant"), None)
-    session = making.session(hold=False)
+    making = Making(found, lambda: commands._scenario("needle", None), Pace("instant"), None)
+    session = making.session()
     session.start(lambda event: None)
     end = time.monotonic() + 30
     while not session.notices:
