@@ -9,135 +9,38 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from rlm_tui.journal.shapes import (
+    Blob,
+    BlockStatus,
+    CallStatus,
+    ContextInfo,
+    CutInfo,
+    EditField,
+    ErrorInfo,
+    ErrorKind,
+    Finding,
+    Frozen,
+    Message,
+    NodeStatus,
+    Point,
+    Proposal,
+    RequestStatus,
+    Text,
+    Usage,
+    VariableRow,
+    Via,
+    Why,
+    head,
+    length,
+    part,
+)
 
 FORMAT = 1
 """Version of the journal's format, as written in ``run.start``."""
-
-NodeStatus = Literal["final", "exhausted", "limit", "error", "killed"]
-Via = Literal["FINAL", "FINAL_VAR", "answer", "default", "forced"]
-RequestStatus = Literal["ok", "error", "cancelled", "partial"]
-BlockStatus = Literal["ok", "error", "aborted", "died", "skipped", "timeout"]
-CallStatus = Literal["ok", "error", "supplied", "killed", "timeout", "refused"]
-Point = Literal["llm", "reply", "block", "call", "return", "observe", "final", "error", "limit", "line"]
-"""Where a value can be held. ``line`` is inside a block that runs: it was broken in to, and stands where it was."""
-Why = Literal["step", "breakpoint", "pause", "error", "limit", "start", "resume"]
 RESUME = "resume"
 """The verb of the ``go`` with which another process takes a run up, and the ``by`` of what it notes about that."""
-EditField = Literal[
-    "messages", "model", "params", "limit", "reply", "code", "skip", "prompt", "answer", "obs",
-    "final", "kill", "say", "note", "insert",
-]  # fmt: skip
-"""What a person changes. ``model``, ``params`` and ``limit`` at a node's address hold from there on; ``say`` is a
-message to the model, ``{"text", "at"}`` with the point it goes in at (``llm`` or ``observe``); ``insert`` is code to
-run before a block, ``{"code", "say"}`` (``say``: the model is shown it), the k-th of block ``…/b1`` at ``…/b1+hk``."""
-ErrorKind = Literal[
-    "key", "forbidden", "model", "request", "context", "filter", "rate", "quota", "server", "overloaded",
-    "network", "timeout", "malformed", "empty", "cut", "died", "aborted", "diverged", "unknown",
-]  # fmt: skip
-"""What went wrong with a model request; or of a REPL: ``died``, ``aborted`` by a person, ``diverged`` in a rebuild."""
-Finding = Literal["same", "output", "state", "calls", "unrepeatable", "died"]
-"""How a block that was run again compares with its record: the worst of what differs."""
-
-
-class Frozen(BaseModel):
-    """A value that crosses rooms: nobody changes what another room handed out."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, defer_build=True)
-
-
-class Blob(Frozen):
-    """A text over 4 KB: kept in a file of its own, named by its hash.
-
-    ``head`` is its first 256 characters, so that a row on a screen needs no second file.
-    """
-
-    sha256: str = Field(alias="$blob")
-    length: int
-    """Characters (code points) of the whole text."""
-    head: str = ""
-
-
-Text = str | Blob
-
-
-class Usage(Frozen):
-    """Tokens of one request or of many. What a provider did not report is None, never 0.
-
-    ``cost`` is in US dollars. ``source`` tells who counted; ``mixed`` and ``unknown`` come from adding.
-    """
-
-    prompt: int | None = None
-    completion: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
-    cost: float | None = None
-    source: Literal["provider", "scripted", "estimate", "mixed"] | None = None
-
-    @property
-    def total(self) -> int | None:
-        """Prompt and completion tokens together, None while either is unknown."""
-        return None if self.prompt is None or self.completion is None else self.prompt + self.completion
-
-
-class ErrorInfo(Frozen):
-    """An error as a person reads it: its kind, and one line that says what to do."""
-
-    kind: ErrorKind
-    message: str
-    detail: Text = ""
-
-
-class Message(Frozen):
-    """One message of a request: ``system``, ``user`` or ``assistant``."""
-
-    role: str
-    content: Text
-
-
-class ContextInfo(Frozen):
-    """The value that is ``context`` in a REPL. ``text`` is the value itself: a ``str`` as it is, else its JSON."""
-
-    kind: Literal["str", "list", "dict"]
-    text: Text
-    length: int
-    """Characters, all items together."""
-    items: int | None = None
-
-
-class Proposal(Frozen):
-    """An answer that was declared. ``data`` is the JSON of a value that survives JSON unchanged, else None."""
-
-    text: Text
-    data: Text | None = None
-    type: str = "str"
-    via: Via = "FINAL"
-    origin: Literal["call", "printed", "text", "dict", "default", "human"] = "call"
-    block: str | None = None
-    var: str | None = None
-    span: tuple[int, int] | None = None
-    reasons: tuple[str, ...] = ()
-    after_error: bool = False
-    chosen: bool = False
-    refused: str | None = None
-    """Why it does not count (``final_in_data``, ``unbalanced`` …), or None when it may."""
-
-
-class VariableRow(Frozen):
-    """One row of the variable listing, made without running a line of the model's code."""
-
-    name: str
-    type: str
-    size: int | None = None
-    brief: str = ""
-
-
-class CutInfo(Frozen):
-    """What a cap did not keep of an output, in characters."""
-
-    kept: int
-    total: int
-    tail: str = ""
 
 
 class Event(Frozen):
@@ -160,8 +63,8 @@ class RunStart(Event):
     run: str
     task: Text
     context: ContextInfo
-    config: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default={})
+    environment: dict[str, Any] = Field(default={})
     parent: dict[str, Any] | None = None
 
 
@@ -171,7 +74,7 @@ class RunEnd(Event):
     ev: Literal["run.end"] = "run.end"
     status: NodeStatus
     value: Text | None = None
-    totals: dict[str, Any] = {}
+    totals: dict[str, Any] = Field(default={})
     error: ErrorInfo | None = None
 
 
@@ -183,7 +86,7 @@ class NodeStart(Event):
     prompt: Text
     context: ContextInfo
     model: str
-    limits: dict[str, Any] = {}
+    limits: dict[str, Any] = Field(default={})
 
 
 class NodeEnd(Event):
@@ -211,7 +114,7 @@ class LlmStart(Event):
     base: int = 0
     add: tuple[Message, ...] = ()
     model: str = ""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
 
 
 class LlmEnd(Event):
@@ -263,12 +166,14 @@ class ExecEnd(Event):
     """``answer["content"]`` as it stood when the block ended, ready or not."""
     put_back: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
-    cuts: dict[str, CutInfo] = {}
+    cuts: dict[str, CutInfo] = Field(default={})
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     ms: float = 0.0
     cpu_ms: float = 0.0
     divergence: str | None = None
+    unasked: tuple[str, ...] = ()
+    """Addresses of calls that the journal had under this block, and that its code did not ask for when it ran."""
 
 
 class Rebuild(Event):
@@ -335,7 +240,7 @@ class Hold(Event):
     ev: Literal["hold"] = "hold"
     point: Point
     node: str
-    value: dict[str, Any] = {}
+    value: dict[str, Any] = Field(default={})
     why: Why
     reason: str = ""
     """More of why, in words: the breakpoint, its error, or the verb that ended early here."""
@@ -400,15 +305,10 @@ def dump(event: Event) -> dict[str, Any]:
     return {"seq": event.seq, "t": event.t, "ev": event.ev, "id": event.id, **line}
 
 
-def head(text: Text | None, limit: int = 256) -> str:
-    """The first characters of a text, wherever it is kept."""
-    if text is None:
-        return ""
-    return (text.head if isinstance(text, Blob) else text)[:limit]
-
-
-def length(text: Text | None) -> int:
-    """Characters of a text, wherever it is kept."""
-    if text is None:
-        return 0
-    return text.length if isinstance(text, Blob) else len(text)
+__all__ = [
+    "FORMAT", "KINDS", "RESUME", "Blob", "BlockStatus", "CallEnd", "CallStart", "CallStatus", "Chunk", "ContextInfo",
+    "CutInfo", "Edit", "EditField", "ErrorInfo", "ErrorKind", "Event", "ExecEnd", "ExecStart", "Finding", "Frozen",
+    "Go", "Hold", "Known", "LlmEnd", "LlmStart", "Message", "NodeEnd", "NodeStart", "NodeStatus", "Obs", "Point",
+    "Proposal", "Rebuild", "RequestStatus", "RunEnd", "RunStart", "Text", "Unknown", "Usage", "VariableRow", "Via",
+    "Why", "dump", "head", "length", "parse", "part",
+]  # fmt: skip
