@@ -8,6 +8,7 @@ from typing import get_args
 
 from rlm_tui.debugger.likeness import WishKind
 from rlm_tui.journal import address
+from rlm_tui.journal.address import within
 from rlm_tui.journal.events import Point, Why
 
 EVERY: frozenset[Point] = frozenset(get_args(Point))
@@ -127,8 +128,3 @@ class Sweep:
         if self.only is not None and node not in self.only:
             return False
         return node not in self.stopped and within(self.top, node)
-
-
-def within(top: str, id: str) -> bool:
-    """Whether something is of a node, or of anything below it."""
-    return top in (address.ROOT, id) or id.startswith((f"{top}/", f"{top}~"))

@@ -16,6 +16,7 @@ ROOT = "root"
 _LAST = re.compile(r"(/i\d+|/b\d+|/default|/final|~\w+:[0-9a-f]{8}#\d+|\+[hes]\d+)$")
 _CALL = re.compile(r"~\w+:[0-9a-f]{8}#\d+$")
 _SAMPLE = re.compile(r"\+s\d+$")
+_CODE = re.compile(r"/b\d+(\+[he]\d+)?$|/(?:i\d+|default)\+e\d+$")
 _NUMBER = re.compile(r"/[ib](\d+)$")
 
 
@@ -74,6 +75,16 @@ def node_of(id: str) -> str:
     while not is_node(id) and (up := parent(id)) != id:
         id = up
     return id
+
+
+def within(top: str, id: str) -> bool:
+    """Whether something is of a node, or of anything below it."""
+    return top in (ROOT, id) or id.startswith((f"{top}/", f"{top}~"))
+
+
+def is_code(id: str) -> bool:
+    """Whether the address is one of code: a block's, or that of a person's code beside one."""
+    return _CODE.search(id, _last_slash(id)) is not None
 
 
 def number(id: str) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rlm_tui.journal import address, events
-from rlm_tui.journal.events import Blob, Text
+from rlm_tui.journal.events import Blob, Text, part
 from rlm_tui.journal.index import Index
 from rlm_tui.journal.tree import Block, Call, Edited, Held, Iteration, Mark, Node
 
@@ -36,7 +36,11 @@ class Hands(Index):
         self.held[event.id] = held
         self._held_in.setdefault(event.node, {})[event.id] = held
         if event.point == "block":
-            self._block(event.id, _text(event.value.get("code")))
+            code = _text(event.value.get("code"))
+            block = self._block(event.id, code)
+            if block.started is None and not block.code:
+                # One that a fork has the sub-calls of, and that is to run.
+                block.code = code
             self._coming(event)
         for thing in self._things(event.id, event.node):
             thing.held = held
@@ -145,7 +149,7 @@ class Hands(Index):
                 thing.edited_reply, thing.mark = edited.value, "edited"
             case Iteration(), "obs":
                 thing.obs_was, thing.obs_mark = edited.was, "edited"
-            case Iteration(), "say" if _field(edited.value, "at") == "observe":
+            case Iteration(), "say" if part(edited.value, "at") == "observe":
                 thing.obs_mark = "edited"
             case Iteration(), "final":
                 thing.mark = "edited"
@@ -190,7 +194,7 @@ class Hands(Index):
         k = 1
         while (id := address.inserted(before.id, k)) in self.blocks:
             k += 1
-        row = self._block(id, _text(_field(edited.value, "code")))
+        row = self._block(id, _text(part(edited.value, "code")))
         row.origin, row.by, row.mark = "human", edited.by, "edited"
 
     def _take_out(self, before: Block) -> None:
@@ -214,17 +218,13 @@ def is_of(edit: Edited | events.Edit, held: Held | events.Hold) -> bool:
         case "note":
             return False
         case "say":
-            return _field(edit.value, "at") == held.point
+            return part(edit.value, "at") == held.point
         case "limit":
-            return held.point == "limit" and _field(edit.value, "name") == held.value.get("name")
+            return held.point == "limit" and part(edit.value, "name") == held.value.get("name")
         case "model" | "params":
             return held.point != "limit"
         case _:
             return True
-
-
-def _field(value: Any, name: str) -> Any:
-    return cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
 
 
 def _text(value: Any) -> Text:

@@ -26,6 +26,7 @@ class Run(Hands):
         start: ``run.start``, once it is there.
         started: When the first event was, in seconds since the epoch.
         seen: How many events were applied.
+        own: Tokens and money of what this run asked for itself: in a fork, without what it began with.
         errors: Failed requests that were given up, failed blocks, calls and nodes.
         subcalls: How many sub-calls were asked for.
         children: How many of them ran as child RLMs.
@@ -48,8 +49,9 @@ class Run(Hands):
         self.started: float | None = None
         self.seen = 0
         self._next = 0
-        self._before = 0.0
+        self._acted: float | None = None
         self.unknown = 0
+        self.own = Totals()
         self.errors = 0
         self.subcalls = 0
         self.children = 0
@@ -66,8 +68,14 @@ class Run(Hands):
         return "held" if self.held else "running"
 
     @property
+    def inherited(self) -> int:
+        """How many of its events are another run's: those after ``run.start`` that a fork began with; else 0."""
+        kept = (self.parent or {}).get("kept", 0)
+        return kept if isinstance(kept, int) else 0
+
+    @property
     def totals(self) -> Totals:
-        """Tokens and money of the whole tree."""
+        """Tokens and money of the whole tree, what a fork began with included."""
         return self.root.total if self.root else Totals()
 
     def apply(self, event: Event) -> None:
@@ -77,7 +85,6 @@ class Run(Hands):
         self._next = event.seq + 1
         self.seen += 1
         self.started = event.t if self.started is None else self.started
-        self._before = event.t if self.last is None else self.last
         self.last = event.t
         match event:
             case events.Chunk():
@@ -114,6 +121,9 @@ class Run(Hands):
                 self._run_end(event)
             case _:
                 self.unknown += 1
+        if not isinstance(event, events.Edit):
+            # A change can be written down while nobody runs it.
+            self._acted = event.t
 
     # What each event does ---------------------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class Run(Hands):
         if call is not None and call.status != "open":
             # Its answer had come, and a person wants another.
             call.status, call.ended = "open", None
-            call.block.open_calls += 1
+            call.block.open_calls += not call.unasked
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
         if isinstance(owner, Iteration):
@@ -215,9 +225,11 @@ class Run(Hands):
         if event.status == "error" and event.wait is None:
             self.errors += 1
         if event.usage is not None or event.status in ("ok", "partial"):
-            self._count(owner, event.usage)
+            self._count(owner, event.usage, event.seq)
 
-    def _count(self, owner: Iteration | Call, usage: events.Usage | None) -> None:
+    def _count(self, owner: Iteration | Call, usage: events.Usage | None, seq: int) -> None:
+        if not 0 <= seq <= self.inherited:
+            self.own.add(usage)
         if isinstance(owner, Call):
             node = self._node_at(owner.block.id)
             owner.usage = usage
@@ -253,8 +265,11 @@ class Run(Hands):
         block.notes, block.ms, block.ended = event.notes, event.ms, event.t
         block.reasons += tuple(r for r in event.reasons if r not in block.reasons)
         block.stream.clear()
+        if event.unasked:
+            block.leave(frozenset(event.unasked))
         for call in block.calls:
-            self._delivered(call)
+            if not call.unasked:
+                self._delivered(call)
         node = self._node_at(event.id)
         if event.by is not None and event.status in ("aborted", "died"):
             block.stopped_by = event.by
@@ -287,11 +302,11 @@ class Run(Hands):
                 _keep_changes(node, block)
 
     def _call_start(self, event: events.CallStart) -> None:
-        block = self.blocks.get(address.parent(event.id))
+        block = self._asking(event.id)
         if (known := self.calls.get(event.id)) is not None and known.status == "killed":
             # It ended with its block, which runs again.
             known.status, known.ended = "open", None
-            known.block.open_calls += 1
+            known.block.open_calls += not known.unasked
             return
         if block is None or known is not None:
             return
@@ -307,15 +322,21 @@ class Run(Hands):
         block.open_calls += 1
         self.subcalls += 1
 
+    def _asking(self, call: str) -> Block | None:
+        """The block that asks: in a fork it is to run once more, and its calls are there before it begins."""
+        id = address.parent(call)
+        known = self.blocks.get(id)
+        return known if known is not None or not address.is_code(id) else self._block(id, "")
+
     def _call_end(self, event: events.CallEnd) -> None:
         call = self.calls.get(event.id)
         if call is None:
             return
         self._let_go(event.id)
         if call.status == "open":
-            call.block.open_calls -= 1
+            call.block.open_calls -= not call.unasked
             if call.ran_as == "opaque" and event.usage is not None:
-                self._count(call, event.usage)
+                self._count(call, event.usage, event.seq)
         call.status, call.value, call.error, call.limit = event.status, event.value, event.error, event.limit
         call.cut, call.seconds, call.ended = event.cut, event.seconds, event.t
         call.usage = event.usage or call.usage
@@ -346,16 +367,18 @@ class Run(Hands):
 
     def _taken_up(self, event: events.Go) -> None:
         """Another process goes on: nothing is held or under way any more, and the time between was nobody's."""
-        away = max(0.0, event.t - self._before)
+        before = event.t if self._acted is None else self._acted
+        away = max(0.0, event.t - before)
         for node in self.nodes.values():
             if node.status == "open" and node.held_since is None:
                 node.held_s += away
             if node.status == "open" and node.latest is not None:
-                self._lose(node.latest)
+                self._lose(node.latest, before)
         self._let_go_all()
         self.rebuilding.clear()
 
-    def _lose(self, turn: Iteration) -> None:
+    @staticmethod
+    def _lose(turn: Iteration, at: float) -> None:
         """What was under way in it is asked again, or run again."""
         asked = [*turn.attempts, *turn.samples]
         for block in turn.blocks:
@@ -365,7 +388,7 @@ class Run(Hands):
                 block.stream.clear()
         for attempt in asked:
             if attempt.ended is None:
-                attempt.status, attempt.ended = "lost", self._before
+                attempt.status, attempt.ended = "lost", at
 
 
 def _keep_changes(node: Node, block: Block) -> None:

@@ -6,7 +6,7 @@ them are equal only when they are the same one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -140,10 +140,14 @@ class Call:
     """Status and value as they came, where a person supplied another answer after that."""
     mark: Mark = ""
     held: Held | None = None
+    unasked: bool = False
+    """Whether its block ran again and did not ask for it: what a fork has left over. It counts nowhere as open."""
 
     @property
     def state(self) -> State:
         """What it is doing, or how it ended."""
+        if self.unasked and self.status == "open":
+            return "skipped"
         if self.held is not None or (self.node is not None and self.node.held is not None):
             return "held"
         if self.status == "ok":
@@ -219,6 +223,18 @@ class Block:
         self.value, self.error, self.answer = None, None, None
         self.changed, self.removed, self.finals, self.put_back, self.effects, self.notes = (), (), (), (), (), ()
         self.stream.clear()
+        for call in self.calls:
+            if call.unasked:
+                # It may be asked for this time.
+                call.unasked = False
+                self.open_calls += call.status == "open"
+
+    def leave(self, unasked: Collection[str]) -> None:
+        """It ran, and did not ask for these of its calls, which the journal had from before."""
+        for call in self.calls:
+            if call.id in unasked and not call.unasked:
+                call.unasked = True
+                self.open_calls -= call.status == "open"
 
     @property
     def state(self) -> State:
@@ -265,11 +281,16 @@ class Iteration:
     held: Held | None = None
 
     @property
+    def answered(self) -> Attempt | None:
+        """The last attempt that came back with a reply, whole or as far as it was let come; None while none has."""
+        return next((a for a in reversed(self.attempts) if a.status in ("ok", "partial")), None)
+
+    @property
     def reply(self) -> Text | None:
-        """The reply that counts: a person's edit, else the last whole one; None while there is none."""
+        """The reply that counts: a person's edit, else the last that came; None while there is none."""
         if self.edited_reply is not None:
             return self.edited_reply
-        return next((a.reply for a in reversed(self.attempts) if a.status in ("ok", "partial")), None)
+        return None if self.answered is None else self.answered.reply
 
 
 @dataclass(slots=True, eq=False)
@@ -323,6 +344,8 @@ class Node:
     @property
     def state(self) -> State:
         """What it is doing, or how it ended."""
+        if self.status == "open" and self.call is not None and self.call.unasked:
+            return "skipped"
         if self.status != "open":
             if self.value is not None:
                 return "answered"
