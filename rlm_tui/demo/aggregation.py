@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from rlm_tui.demo.draw import Draw, first_fit
-from rlm_tui.demo.ladder import Rung, Script, Values, at_start, question_and_data, saw
+from rlm_tui.demo.ladder import Rung, Script, Values, When, at_start, question_and_data, saw
 from rlm_tui.demo.lexicon import GREETINGS, OBJECTS, PHRASES, category
 from rlm_tui.demo.scenario import Data, Limits, Scenario
 from rlm_tui.llm.scripted import Conversation, Seen
@@ -52,16 +52,24 @@ def _draw(draw: Draw) -> Data | None:
     return Data("\n".join(lines), QUESTION, Limits(max_depth=1), oracle=f"{rarest}: {least}")
 
 
+def labels(conversation: Conversation) -> str:
+    """A line for each ticket of the prompt, by its words."""
+    _, data = question_and_data(conversation.prompt)
+    return "\n".join(f"{id} {category(text) or UNCLEAR}" for id, text in _TICKET.findall(data)) or NO_TICKETS
+
+
+def is_first_try(conversation: Conversation, ticket: str) -> bool:
+    """Whether the prompt holds this ticket, and was neither insisted on nor asked before."""
+    question, data = question_and_data(conversation.prompt)
+    return ticket in dict(_TICKET.findall(data)) and INSISTENCE not in question and conversation.attempt == 1
+
+
 def leaf(conversation: Conversation) -> str:
     """Label each ticket of the prompt; chat at the bad one, unless it is insisted on or asked once more."""
-    question, data = question_and_data(conversation.prompt)
-    tickets = _TICKET.findall(data)
-    if BAD in dict(tickets) and INSISTENCE not in question and conversation.attempt == 1:
-        return CHAT
-    return "\n".join(f"{id} {category(text) or UNCLEAR}" for id, text in tickets) or NO_TICKETS
+    return CHAT if is_first_try(conversation, BAD) else labels(conversation)
 
 
-def _incomplete(conversation: Conversation, seen: Seen) -> Values | None:
+def incomplete(conversation: Conversation, seen: Seen) -> Values | None:
     """Fits when some tickets have no label yet."""
     values = saw(_LABELLED)(conversation, seen)
     return values if values and int(values["labelled"]) < int(values["tickets"]) else None
@@ -85,7 +93,7 @@ print(len(lines), "lines")
 
 AGAIN = Rung(
     "ask again",
-    _incomplete,
+    incomplete,
     (
         "Only $labelled of $tickets have a label, so a count now would be wrong. I look which chunks are short, and "
         "ask for those again, with a plainer word about the form.",
@@ -148,15 +156,21 @@ answer["ready"] = True
 )
 
 
-def label(size: int) -> Rung:
+KINDS = r"about one of (?P<kinds>\w+(?:, \w+)+)\."
+"""Where the question names the categories."""
+SAW_LINES = saw(r"^\d+ lines$", opening=KINDS)
+
+
+def label(size: int, when: When = SAW_LINES) -> Rung:
     """The rung that has all tickets labelled in one batch.
 
     Args:
         size: Tickets in one prompt.
+        when: Its condition; the value ``kinds`` names the categories.
     """
     return Rung(
         "label",
-        saw(r"^\d+ lines$", opening=r"about one of (?P<kinds>\w+(?:, \w+)+)\."),
+        when,
         (
             "A ticket a line, and no line names its category: somebody has to read them. I send them in parts, all in "
             "one batch, and ask for a form that code can count.",

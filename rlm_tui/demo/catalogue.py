@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from rlm_tui.demo import unknown
 from rlm_tui.demo.aggregation import AGGREGATION
+from rlm_tui.demo.aggregation_variants import FLAKY, LEAF_ERROR, OVERSIZE, STORM
 from rlm_tui.demo.broken import BROKEN
-from rlm_tui.demo.multi_hop import MULTI_HOP
-from rlm_tui.demo.needle import NEEDLE
+from rlm_tui.demo.multi_hop import MULTI_HOP, SHALLOW
+from rlm_tui.demo.needle import INJECTED_FINAL, NEEDLE
 from rlm_tui.demo.scenario import Scenario
 from rlm_tui.llm.base import UnknownModelError
 from rlm_tui.llm.pace import Pace
@@ -21,7 +22,7 @@ DEFAULT_SEED = 7
 
 
 class UnknownScenarioError(LookupError):
-    """No scenario has this name. The message is one line for a person and lists the known ones."""
+    """No scenario and no variant has this name. The message is one line for a person and lists the known ones."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -30,11 +31,16 @@ class UnknownScenarioError(LookupError):
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {one.name: one for one in (NEEDLE, AGGREGATION, MULTI_HOP, BROKEN)}
 )
-"""Every scenario and variant, in the order of a list."""
+"""The scenarios, in the order of a list."""
+
+VARIANTS: Mapping[str, Scenario] = MappingProxyType(
+    {one.name: one for one in (INJECTED_FINAL, STORM, OVERSIZE, LEAF_ERROR, FLAKY, SHALLOW)}
+)
+"""Each is a scenario and one change, to the data or to the policy."""
 
 
 def scenario(name: str) -> Scenario:
-    """The scenario of this name.
+    """The scenario or variant of this name.
 
     Args:
         name: ``needle``, or ``needle+variant``; without ``scripted:``.
@@ -42,9 +48,10 @@ def scenario(name: str) -> Scenario:
     Raises:
         UnknownScenarioError: When there is none.
     """
-    if name not in SCENARIOS:
+    found = SCENARIOS.get(name) or VARIANTS.get(name)
+    if found is None:
         raise UnknownScenarioError(unknown(name))
-    return SCENARIOS[name]
+    return found
 
 
 def model_for(
@@ -53,7 +60,7 @@ def model_for(
     """The model that plays a scenario.
 
     Args:
-        name: ``scripted:<scenario>``.
+        name: ``scripted:<scenario>`` or ``scripted:<scenario>+<variant>``.
         pace: Shared by all models of a run, so that it can be changed while they speak; instant when there is none.
         sleeper: Waits for some seconds.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rlm_tui.demo.draw import Draw, first_fit
 from rlm_tui.demo.ladder import Rung, Script, Values, at_start, question_and_data, saw
@@ -361,4 +361,16 @@ MULTI_HOP = Scenario(
     "16 archive notes, four hops: children that ask children, three levels down",
     make,
     Script("Who calibrated the anemometer with the strongest gust", ROOT, CHILDREN, leaf),
+)
+
+
+def _shallow(seed: int) -> Data:
+    return replace(make(seed), limits=Limits(max_depth=2))
+
+
+SHALLOW = replace(
+    MULTI_HOP,
+    name="multi-hop+shallow",
+    title="one level less than it takes: the child of a child answers as a leaf",
+    make=_shallow,
 )

@@ -7,10 +7,11 @@ import contextlib
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from rlm_tui.demo.catalogue import SCENARIOS
-from rlm_tui.llm.base import ChatRequest, Delta, Reply
+from rlm_tui.demo.catalogue import scenario
+from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.scripted import Policy, ScriptedModel
 
 SYSTEM = "Write code in ```repl fences. When you are done, call FINAL(value) or FINAL_VAR(name)."
@@ -24,6 +25,24 @@ def ask(policy: Policy, request: ChatRequest) -> Reply:
     reply = asyncio.run(last())
     assert isinstance(reply, Reply)
     return reply
+
+
+def outcome(policy: Policy, request: ChatRequest) -> str:
+    """The text of a reply, or the words of its failure."""
+    try:
+        return ask(policy, request).text
+    except ModelError as error:
+        return f"{error.kind}: {error.message}"
+
+
+def persist(policy: Policy, request: ChatRequest) -> str:
+    """Ask, and once more where that may help."""
+    try:
+        return ask(policy, request).text
+    except ModelError as error:
+        if not error.retry:
+            raise
+        return ask(policy, replace(request, attempt=request.attempt + 1)).text
 
 
 class Desk:
@@ -50,7 +69,7 @@ class Desk:
         self.names: dict[str, Any] = {
             "context": context,
             "llm_query": self.leaf,
-            "llm_query_batched": lambda prompts: [self.leaf(prompt) for prompt in prompts],
+            "llm_query_batched": lambda prompts: [self.item(prompt) for prompt in prompts],
             "rlm_query": query,
             "rlm_query_batched": lambda prompts: [query(prompt) for prompt in prompts],
             "FINAL": lambda value: setattr(self, "final", str(value)),
@@ -62,11 +81,18 @@ class Desk:
     def leaf(self, prompt: str) -> str:
         request = ChatRequest(({"role": "user", "content": prompt},), "scripted:x", stream=False, leaf=True)
         self.asked.append(request)
-        return ask(self.policy, request).text
+        return persist(self.policy, request)
+
+    def item(self, prompt: str) -> str:
+        """An item of a batch: what failed is a text."""
+        try:
+            return self.leaf(prompt)
+        except ModelError as error:
+            return f"Error: {error}"
 
     def reply(self, attempt: int = 1) -> str:
         self.asked.append(ChatRequest(tuple(self.messages), "scripted:x", attempt=attempt))
-        return ask(self.policy, self.asked[-1]).text
+        return persist(self.policy, self.asked[-1])
 
     def turn(self, reply: str | None = None, edit: Callable[[str], str] | None = None) -> str:
         """One iteration: a reply, its code (edited), the observation. Returns what was printed."""
@@ -114,4 +140,4 @@ def family(name: str, context: Any, task: str, desks: list[Desk]) -> Desk:
 
 def seated(name: str, context: Any, task: str, rlm: Callable[[str], str] | None = None) -> Desk:
     """A desk of a scenario, with a person at it who repairs what must be."""
-    return Desk(SCENARIOS[name].policy, context, task, rlm, REPAIRS.get(name, lambda code: code))
+    return Desk(scenario(name).policy, context, task, rlm, REPAIRS.get(name, lambda code: code))

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from rlm_tui.demo.catalogue import SCENARIOS
+from rlm_tui.demo.catalogue import SCENARIOS, VARIANTS
 from tests.demo.desk import Desk, family
+from tests.runs import running
 
 HOPS = SCENARIOS["multi-hop"]
 
@@ -230,3 +231,15 @@ def test_another_bridge_in_the_question_is_another_answer(data):
 
 def tree_answer(context: list[str], question: str) -> str:
     return family("multi-hop", context, question, []).play()
+
+
+@pytest.mark.parametrize(("depth", "nodes", "fallbacks", "leaves", "iterations"), [(2, 5, 1, 3, 4), (1, 1, 5, 6, 5)])
+def test_a_shallow_tree_asks_leaves_in_place_of_children(depth, nodes, fallbacks, leaves, iterations):
+    assert VARIANTS["multi-hop+shallow"].make(3).limits.max_depth == 2
+    with running("multi-hop+shallow", max_depth=depth) as run:
+        run.ended()
+        calls = list(run.run.calls.values())
+        assert [call.fn.split("_")[0] for call in calls if call.reason == "depth"] == ["rlm"] * fallbacks
+        assert sum(call.ran_as == "llm" for call in calls) == leaves
+        assert (len(run.run.nodes), len(run.run.root.iterations)) == (nodes, iterations)
+        assert run.session.text(run.run.root.value) == run.data.oracle

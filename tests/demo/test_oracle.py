@@ -1,10 +1,10 @@
-"""Every scenario, played by the real loop in real worker processes, equals its oracle."""
+"""Every scenario and variant, played by the real loop in real worker processes, equals its oracle."""
 
 from __future__ import annotations
 
 import pytest
 
-from rlm_tui.demo.catalogue import SCENARIOS, model_for
+from rlm_tui.demo.catalogue import SCENARIOS, VARIANTS, model_for, scenario
 from tests.demo.desk import REPAIRS
 
 EARLY, SEEDS = 3, 20
@@ -17,13 +17,13 @@ def seeds() -> list:
 def run(name: str, seed: int, **limits):
     from rlm_tui import LocalRLMRunner
 
-    data = SCENARIOS[name].make(seed)
+    data = scenario(name).make(seed)
     limits = {"max_depth": data.limits.max_depth, "max_iterations": data.limits.max_iterations, **limits}
     return LocalRLMRunner(model_for(f"scripted:{name}"), **limits).run(data.context, data.question), data.oracle
 
 
 @pytest.mark.parametrize("seed", seeds())
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in REPAIRS])
+@pytest.mark.parametrize("name", [name for name in (*SCENARIOS, *VARIANTS) if name not in REPAIRS])
 def test_the_answer_is_the_oracles(name, seed):
     result, oracle = run(name, seed)
     assert result.final_answer == oracle
