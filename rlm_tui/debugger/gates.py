@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from rlm_tui.debugger.edits import shown
 from rlm_tui.debugger.likeness import Scope, WishKind
-from rlm_tui.debugger.wishes import NAMES, Sweep, Wish, within
+from rlm_tui.debugger.wishes import NAMES, Sweep, Wish
 from rlm_tui.engine.gate import Ask, Broken, GateValue, V
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Edit, Event, ExecEnd, Go, Hold, NodeEnd, NodeStart, Point, Why
@@ -281,7 +281,7 @@ class HoldingGates:
         if beginning is not None:
             self.beginning, (point, id) = beginning, beginning
             node = address.node_of(address.parent(id) if point in ("call", "return") else id)
-            passing = {other for other in waiting if within(other, node)}
+            passing = {other for other in waiting if address.within(other, node)}
         self.sweeps.append(Sweep(address.ROOT, passing, why="resume", only=waiting))
 
     def sweep(self, top: str, *, reason: str = "") -> None:
@@ -291,7 +291,7 @@ class HoldingGates:
             top: The node at its top.
             reason: Why, where no person asked for it just now.
         """
-        self.sweeps = [sweep for sweep in self.sweeps if not within(top, sweep.top)]
+        self.sweeps = [sweep for sweep in self.sweeps if not address.within(top, sweep.top)]
         self.sweeps.append(Sweep(top, {hand.node for hand in self.held.values()}, reason=reason))
 
     def stop_sweeping(self) -> None:
@@ -300,8 +300,7 @@ class HoldingGates:
 
     def forget(self, node: str) -> None:
         """Take back every wish of a node and of what is below it."""
-        below = (f"{node}/", f"{node}~")
-        self.wishes = {who: wish for who, wish in self.wishes.items() if who != node and not who.startswith(below)}
+        self.wishes = {who: wish for who, wish in self.wishes.items() if not address.within(node, who)}
 
     def forget_lines(self, node: str) -> None:
         """Nobody wants a node's block to stand any more."""

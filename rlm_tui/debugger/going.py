@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rlm_tui.debugger.gates import ALL_STOP, InHand
 from rlm_tui.debugger.likeness import Refusal, Scope, WishKind
 from rlm_tui.debugger.reach import NOT_HELD, RUN_ENDED, Reach
-from rlm_tui.debugger.wishes import NAMES, Wish, within
+from rlm_tui.debugger.wishes import NAMES, Wish
 from rlm_tui.engine.gate import Ask
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Point
@@ -137,7 +137,7 @@ class Going:
         """
         top, hands = self.reach.top(id, scope), self.reach.gates.held.values()
         # What is held of the call itself is a value of the node above.
-        held = [hand for hand in hands if within(top, hand.node) or hand.id == top]
+        held = [hand for hand in hands if address.within(top, hand.node) or hand.id == top]
         chosen = held if every else list({hand.node: hand for hand in held}.values())
         if not chosen:
             return "Nothing is held in this scope."

@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from rlm_tui.debugger.expressions import Expression, ExpressionError, parts_of, read
-from rlm_tui.debugger.wishes import within
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Point
 
@@ -80,7 +79,7 @@ class Scope:
             case "depth":
                 return _compared(depth, self.compare, self.depth)
             case "subtree":
-                return within(self.text, node) or within(self.text, id)
+                return address.within(self.text, node) or address.within(self.text, id)
             case "label":
                 return self.text in (id, node) or fnmatchcase(label, self.text)
 

@@ -8,7 +8,6 @@ from typing import get_args
 
 from rlm_tui.debugger.likeness import WishKind
 from rlm_tui.journal import address
-from rlm_tui.journal.address import within
 from rlm_tui.journal.events import Point, Why
 
 EVERY: frozenset[Point] = frozenset(get_args(Point))
@@ -127,4 +126,4 @@ class Sweep:
         """Whether a node is still to hold for it."""
         if self.only is not None and node not in self.only:
             return False
-        return node not in self.stopped and within(self.top, node)
+        return node not in self.stopped and address.within(self.top, node)

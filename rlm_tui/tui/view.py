@@ -324,8 +324,7 @@ class View:
         if self.scope == "node":
             return [here] if here is not None else []
         top = here.node if here is not None else self.selected_call() or self.node
-        all_held = self.run.held.values()
-        return [held for held in all_held if held.id == top or held.id.startswith((f"{top}/", f"{top}~"))]
+        return [held for held in self.run.held.values() if address.within(top, held.id)]
 
     def home_of(self, held: Held) -> str:
         """The address to show for a held value: a call's own, else its node's."""
