@@ -14,16 +14,8 @@ EVERY: frozenset[Point] = frozenset(get_args(Point))
 GOES_WRONG: frozenset[Point] = frozenset({"error", "limit"})
 """Points of a node that end every verb, whatever it is on the way to."""
 
-STOPS: dict[WishKind, frozenset[Point]] = {
-    "pause": EVERY,
-    "step": EVERY,
-    "into": EVERY,
-    "next": frozenset({"block", "observe"}),
-    "iteration": frozenset({"llm"}),
-    "out": frozenset({"return"}),
-    "cursor": EVERY,
-}
-"""What each verb is on the way to. A cursor's wish has points of its own."""
+STOPS: dict[WishKind, frozenset[Point]] = {"next": frozenset({"block", "observe"}), "iteration": frozenset({"llm"})}
+"""The points that a verb is on the way to, where that is not every one."""
 
 _WHAT: dict[Point, str] = {
     "error": "something failed",
@@ -67,10 +59,8 @@ class Wish:
                 return point in self.points and self.at in ("", id)
             case "into" if self.at:
                 return point == "call" and address.parent(id) == self.at
-            case "next" | "iteration" if id == who and point == "return":
-                return False
             case _:
-                return point in STOPS[self.kind]
+                return point in STOPS.get(self.kind, EVERY)
 
     def ends(self, who: str, point: Point, id: str) -> bool:
         """Whether it ends here: it is reached, or the node errs, is about to end, or has ended before that."""
@@ -99,7 +89,7 @@ NAMES: dict[WishKind, str] = {
     "cursor": "to cursor",
 }  # fmt: skip
 """As the screen has them."""
-assert set(NAMES) == set(STOPS) == set(get_args(WishKind))
+assert set(NAMES) == set(get_args(WishKind))
 
 
 @dataclass(slots=True)
