@@ -169,9 +169,9 @@ class Going:
         if id is not None and scope == "node":
             return HELD if self.reach.gates.newest(id) is not None else self.wish(id, "pause")
         top = address.ROOT if id is None else self.reach.top(id, scope)
-        if (why := RUN_ENDED if self.reach.over() else None) or (
-            top != address.ROOT and (why := self.reach.at_rest(top))
-        ):
+        if self.reach.over():
+            return RUN_ENDED
+        if top != address.ROOT and (why := self.reach.at_rest(top)) is not None:
             return why
         self.reach.gates.sweep(top)
         return None
