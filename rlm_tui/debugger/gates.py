@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple
 
 from rlm_tui.debugger.edits import shown
 from rlm_tui.debugger.likeness import Scope, WishKind
+from rlm_tui.debugger.rules import Met, Rules, written
 from rlm_tui.debugger.wishes import NAMES, Sweep, Wish
 from rlm_tui.engine.gate import Ask, Broken, GateValue, V
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Edit, Event, ExecEnd, Go, Hold, NodeEnd, NodeStart, Point, Why
+from rlm_tui.journal.events import Event, ExecEnd, Go, Hold, NodeEnd, NodeStart, Point, Why
 from rlm_tui.journal.store import Journal
 
 Waiting = Callable[[str, str], AbstractContextManager[None]]
@@ -25,38 +26,6 @@ ALWAYS: dict[Point, Why] = {"error": "error", "limit": "limit"}
 
 ALL_STOP = "all-stop: another node is held"
 BRANCH = "the branch begins here"
-
-
-class Met(Protocol):
-    """What the breakpoints made of a value that passes."""
-
-    @property
-    def value(self) -> GateValue:
-        """The value as they changed it."""
-        ...
-
-    @property
-    def edits(self) -> tuple[Edit, ...]:
-        """What they did, for the journal."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Which of them, in words."""
-        ...
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is to be held."""
-        ...
-
-
-class RulesLike(Protocol):
-    """Breakpoints, as the gates ask them."""
-
-    def meet(self, point: Point, id: str, node: str, value: GateValue) -> Met | None:
-        """What the breakpoints make of a value; None when none fits."""
-        ...
 
 
 class Stop(NamedTuple):
@@ -131,7 +100,7 @@ class HoldingGates:
     lines: dict[str, Why] = field(default_factory=dict[str, Why])
     all_stop: bool = False
     sweeps: list[Sweep] = field(default_factory=list[Sweep])
-    rules: RulesLike | None = None
+    rules: Rules | None = None
     waiting: Waiting | None = None
     ended: set[str] = field(default_factory=set[str])
     beginning: tuple[Point, str] | None = None
@@ -147,7 +116,7 @@ class HoldingGates:
         else:
             met = self.rules.meet(point, id, node, value) if self.rules is not None else None
             if met is not None:
-                value = self._changed_by(met, value)
+                value = written(met, value, self.journal)
             stop = self._stop(point, id, node, value, met)
         if stop is None:
             return value
@@ -171,13 +140,6 @@ class HoldingGates:
                 del self.held[id]
         # `apply_edit` never changes the kind of a value.
         return hand.value  # pyright: ignore[reportReturnType]
-
-    def _changed_by(self, met: Met, value: V) -> V:
-        """What a breakpoint made of a value; what it did is in the journal before that counts."""
-        for edit in met.edits:
-            self.journal.append(edit)
-        # A breakpoint never changes the kind of a value.
-        return cast(V, met.value) if met.edits else value
 
     def _stop_at_line(self, id: str, node: str) -> Stop | None:
         why = self.lines.pop(id, None)

@@ -329,12 +329,21 @@ class UnattendedGates:
     async def pass_(self, point: Point, id: str, value: V, *, node: str) -> V:
         """Hand a value on, as the breakpoints made it. One whose condition fails is off from then on, with a note."""
         met = self.rules.meet(point, id, node, value) if self.rules is not None else None
-        if met is None:
-            return value
-        for edit in met.edits:
-            self.journal.append(edit)
-        # A breakpoint never changes the kind of a value.
-        return cast(V, met.value)
+        return value if met is None else written(met, value, self.journal)
+
+
+def written(met: Met, value: V, journal: Journal) -> V:
+    """What breakpoints made of a value; what they did is in the journal before that counts.
+
+    Args:
+        met: What they made of it.
+        value: As it came to them.
+        journal: Gets what they did.
+    """
+    for edit in met.edits:
+        journal.append(edit)
+    # A breakpoint never changes the kind of a value.
+    return cast(V, met.value) if met.edits else value
 
 
 def _act(rule: Rule, scene: Scene) -> list[Edit]:
