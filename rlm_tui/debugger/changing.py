@@ -15,7 +15,7 @@ from rlm_tui.engine.limits import TREE
 from rlm_tui.journal import address
 from rlm_tui.journal.events import Message
 from rlm_tui.journal.run import REVERTED
-from rlm_tui.journal.tree import Attempt, Iteration
+from rlm_tui.journal.tree import Attempt
 
 MOST_SAMPLES = 16
 """Further replies that are asked for at one time."""
@@ -120,26 +120,16 @@ class Changing:
         hand = next((h for h in self.reach.gates.hands(owner) if h.point in ("llm", "observe")), None)
         if hand is not None:
             return self.edit(hand.id, "say", {"text": text, "at": hand.point})
-        turn = self._turn(owner)
-        if turn is None:
-            return "It has not begun: change what it is asked instead."
-        if turn.k == 0:
+        at = self.reach.run.nodes.get(owner)
+        if at is not None and at.default is not None:
             return "This is its last request: it will see nothing more."
-        self.reach.write(turn.id, "say", {"text": text, "at": "observe"})
+        if at is None or not at.iterations:
+            return "It has not begun: change what it is asked instead."
+        last = at.iterations[-1]
+        # After an observation the next iteration has not asked yet, and what it asks ends with one that stands already.
+        next_seen = last.id if last.obs is None else address.iteration(owner, last.k + 1)
+        self.reach.write(next_seen, "say", {"text": text, "at": "observe"})
         return None
-
-    def _turn(self, node: str) -> Iteration | None:
-        """The iteration whose observation comes next."""
-        at = self.reach.run.nodes.get(node)
-        if at is None:
-            return None
-        if at.default is not None:
-            return at.default
-        last = at.iterations[-1] if at.iterations else None
-        if last is None or last.obs is None:
-            return last
-        # The next one has not asked yet, and what it asks ends with an observation that stands already.
-        return Iteration(address.iteration(node, last.k + 1), last.k + 1, at)
 
     def note(self, id: str, text: str) -> Refusal:
         """Keep a remark by a thing."""
