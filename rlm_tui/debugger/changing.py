@@ -210,7 +210,7 @@ class Changing:
             return f"{name} is no limit here."
         used, now = found
         if not edits.fits("limit", {"name": name, "to": to}) or to <= used:
-            return f"{name} has {used:g} used already; a new limit must be above that."
+            return edits.too_low(name, used)
         if to != now:
             self.reach.write(owner, "limit", {"name": name, "to": to}, {"name": name, "to": now})
             self.reach.engine.changed(owner)

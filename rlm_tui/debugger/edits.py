@@ -182,7 +182,17 @@ def illegal(point: Point, id: str, value: GateValue, field: str, new: Any) -> st
         return f"At {POINT_NAMES[point]}, {field} can't be changed; {can} can."
     if not fits(field, new):
         return f"That is no {field}."
-    return _too_low(value, new) if isinstance(value, LimitHit) else None
+    return _no_limit(value, new) if isinstance(value, LimitHit) else None
+
+
+def too_low(name: str, used: float) -> str:
+    """What is said of a new limit that is not above what is used.
+
+    Args:
+        name: The limit.
+        used: What is used of it, in its own unit.
+    """
+    return f"{name} has {used:g} used already; a new limit must be above that."
 
 
 def fits(field: str, new: Any) -> bool:
@@ -230,9 +240,9 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def _too_low(hit: LimitHit, new: Any) -> str | None:
+def _no_limit(hit: LimitHit, new: Any) -> str | None:
     if new["name"] != hit.name:
         return f"The limit that is held here is {hit.name}."
     if new["to"] <= hit.used:
-        return f"{hit.name} has {hit.used:g} used already; a new limit must be above that."
+        return too_low(hit.name, hit.used)
     return None
