@@ -51,6 +51,21 @@ class Changing:
         hand.changes[name] = new
         return None
 
+    def edit_and_hand_on(self, id: str, name: str, new: Any, verb: str) -> Refusal:
+        """Change a field of what is held, and let it go with that.
+
+        Args:
+            id: The held value's address.
+            name: The field.
+            new: What it is to be.
+            verb: What the journal is to say that it was let go by.
+        """
+        hand = self.reach.gates.newest(id)
+        why = self.reach.kept(hand) or self.edit(id, name, new)
+        if why is None and hand is not None:
+            self.reach.hand_on(hand, verb)
+        return why
+
     def revert(self, id: str) -> Refusal:
         """Back to what came to the gate."""
         hand = self.reach.gates.newest(id)
@@ -72,11 +87,7 @@ class Changing:
 
     def skip(self, id: str) -> Refusal:
         """Do not run the held block."""
-        hand = self.reach.gates.newest(id)
-        refusal = self.reach.kept(hand) or self.edit(id, "skip", {"say": False})
-        if refusal is None and hand is not None:
-            self.reach.hand_on(hand, "skip")
-        return refusal
+        return self.edit_and_hand_on(id, "skip", {"say": False}, "skip")
 
     def retry(self, id: str) -> Refusal:
         """At an error: ask again, or run again, with what was changed here. At an answer of a leaf: ask it again."""

@@ -102,10 +102,7 @@ class Deciding:
             return NO_NODE
         hand = self.reach.gates.held.get(id)
         if hand is not None and hand.point != "limit":
-            if (why := self.reach.kept(hand) or self.changing.edit(id, "answer", text)) is not None:
-                return why
-            self.reach.hand_on(hand, verb)
-            return None
+            return self.changing.edit_and_hand_on(id, "answer", text, verb)
         if call.status != "open":
             return ENDED if verb == "final" else "This call has come back: its answer was handed on already."
         if id in self.reach.ending:
@@ -133,10 +130,7 @@ class Deciding:
         if call is None:
             return NO_NODE
         if hand is not None and hand.point == "call":
-            if (why := self.reach.kept(hand) or self.changing.edit(id, "kill", True)) is not None:
-                return why
-            self.reach.hand_on(hand, "kill")
-            return None
+            return self.changing.edit_and_hand_on(id, "kill", True, "kill")
         if call.status != "open":
             return "This call has come back."
         if id in self.reach.ending:
