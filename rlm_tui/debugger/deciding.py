@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rlm_tui.debugger.changing import Changing
 from rlm_tui.debugger.likeness import Refusal
-from rlm_tui.debugger.reach import ENDED, ENDING, NO_NODE, RUN_ENDED, Reach
+from rlm_tui.debugger.reach import BACK, ENDED, ENDING, NO_NODE, RUN_ENDED, Reach
 from rlm_tui.engine.ending import Forced, Killed
 from rlm_tui.engine.node import Node
 from rlm_tui.journal import address
@@ -51,19 +53,24 @@ class Deciding:
             missing = await self._missing(at, var)
             if (why := self._gone(node) or missing) is not None:
                 return why
-        self._begin_ending(node)
-        self.reach.write(node, "final", {"var": var} if var is not None else {"text": text or ""})
+        self._begin_ending(node, "final", {"var": var} if var is not None else {"text": text or ""})
         self.reach.engine.stop(node, Forced(None if var is not None else text or "", var))
         return None
 
-    def _begin_ending(self, node: str) -> None:
-        self.reach.ending.add(node)
-        self.reach.gates.forget(node)
+    def _begin_ending(self, id: str, field: str, new: Any) -> None:
+        """From here on a node or a call is ending, by what a person wrote of it."""
+        self.reach.ending.add(id)
+        self.reach.gates.forget(id)
+        self.reach.write(id, field, new)
 
-    def _unless_refused(self, id: str, refusal: Refusal) -> Refusal:
-        if refusal is not None:
+    def _end_call(self, id: str, field: str, new: Any, end: Callable[[], Refusal]) -> Refusal:
+        """End a call that is open, unless somebody is ending it; one that ``end`` refuses goes on."""
+        if id in self.reach.ending:
+            return ENDING
+        self._begin_ending(id, field, new)
+        if (why := end()) is not None:
             self.reach.ending.discard(id)
-        return refusal
+        return why
 
     def _works(self, id: str) -> bool:
         """Whether a child works at a call: not one that ended with its block, and waits to begin once more."""
@@ -105,11 +112,7 @@ class Deciding:
             return self.changing.edit_and_hand_on(id, "answer", text, verb)
         if call.status != "open":
             return ENDED if verb == "final" else "This call has come back: its answer was handed on already."
-        if id in self.reach.ending:
-            return ENDING
-        self._begin_ending(id)
-        self.reach.write(id, "answer", text)
-        return self._unless_refused(id, self.reach.engine.supply(id, text))
+        return self._end_call(id, "answer", text, lambda: self.reach.engine.supply(id, text))
 
     def kill_node(self, id: str) -> Refusal:
         """End a node, or a sub-call, without an answer; what is below it ends first."""
@@ -122,8 +125,7 @@ class Deciding:
         if self._works(id):
             if (why := self._gone(id)) is not None:
                 return why
-            self._begin_ending(id)
-            self.reach.write(id, "kill", True)
+            self._begin_ending(id, "kill", True)
             self.reach.engine.stop(id, Killed())
             return None
         call = self.reach.call(id)
@@ -132,9 +134,5 @@ class Deciding:
         if hand is not None and hand.point == "call":
             return self.changing.edit_and_hand_on(id, "kill", True, "kill")
         if call.status != "open":
-            return "This call has come back."
-        if id in self.reach.ending:
-            return ENDING
-        self._begin_ending(id)
-        self.reach.write(id, "kill", True)
-        return self._unless_refused(id, self.reach.engine.kill_call(id))
+            return BACK
+        return self._end_call(id, "kill", True, lambda: self.reach.engine.kill_call(id))

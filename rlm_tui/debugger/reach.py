@@ -21,6 +21,7 @@ RUN_ENDED = "The run has ended."
 NOT_HELD = "Nothing is held here."
 CONSUMED = "It is not held any more; what was handed on can't be taken back."
 ENDING = "This node is ending already."
+BACK = "This call has come back."
 NO_NODE = "There is no such node."
 
 
@@ -89,7 +90,7 @@ class Reach:
         call = self.call(id)
         if call is None:
             return NO_NODE
-        return None if call.status == "open" else "This call has come back."
+        return None if call.status == "open" else BACK
 
     def kept(self, hand: InHand | None) -> Refusal:
         """Why a held value can't be let go now."""
