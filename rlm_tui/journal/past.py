@@ -206,9 +206,7 @@ class _Past:
         elif found.beside == "e":
             return self.ran.get(note.id, False)
         else:
-            place = (
-                found.runs._replace(part=Part.LIMIT) if found.j or found.resolves else Position(found.turn, Step.LLM)
-            )
+            place = found.runs._replace(part=Part.GATE) if found.j or found.resolves else Position(found.turn, Step.LLM)
         return timely and place < self.cuts[found.node]
 
     # Which part of the tree something is in -----------------------------------------------------------------------
