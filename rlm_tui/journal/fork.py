@@ -46,7 +46,10 @@ def fork(
     if next(iter(target.events()), None) is not None:
         raise JournalError(f"{target.id} is not empty")
     if point == "final" and (node := run.nodes.get(at)) is not None:
-        at = _last(node).id
+        at, of_node = _last(node).id, at
+        if edit is not None and edit.id == of_node:
+            # At the node's own address it would end the node at once, whatever it does.
+            edit = edit.model_copy(update={"id": at})
     inherited = list(causal_past(told, at, point))
     parent = {"run": start.run, "at": at, "point": point, "kept": len(inherited), "why": why}
     for name in blobs_in(start):

@@ -58,8 +58,9 @@ def test_a_fork_says_where_it_is_from_and_begins_with_copies() -> None:
 
 def test_the_final_of_a_node_is_that_of_its_last_iteration() -> None:
     target = Journal.memory()
-    fork(of_tape(two_levels()), target, "root", "final")
+    fork(of_tape(two_levels()), target, "root", "final", edit=Edit(id="root", field="final", value={"text": "8 m"}))
     assert (Run(target.events()).parent or {})["at"] == "root/i3"
+    assert list(target.events())[-1].id == "root/i3"
 
 
 @pytest.mark.parametrize(
