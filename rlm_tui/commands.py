@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,7 +131,12 @@ def _go(args: argparse.Namespace, found: Settings, making: Making) -> int:
         from rlm_tui.headless import run_headless
 
         return run_headless(making.journal, making.unattended(), as_json=args.json)
-    return _farewell(_show(making.session, found))
+    reopen = partial(_going_on, found, making.pace)
+    return _farewell(_show(making.session, found, reopen))
+
+
+def _going_on(found: Settings, pace: Pace, path: Path) -> Session:
+    return GoingOn(found, path, pace).session()
 
 
 def _find(text: str, found: Settings) -> Path:
@@ -146,10 +152,11 @@ def _find(text: str, found: Settings) -> Path:
 def open_run(args: argparse.Namespace, found: Settings) -> int:
     """Look at a run."""
     from rlm_tui.debugger.reading import ReadOnlySession
+    from rlm_tui.llm.pace import Pace
 
     path = _find(args.path, found)
     check_screen(found)
-    _show(lambda: ReadOnlySession(path), found)
+    _show(lambda: ReadOnlySession(path), found, partial(_going_on, found, Pace("normal")))
     return ANSWERED
 
 
@@ -194,8 +201,8 @@ def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
 S = TypeVar("S", "Session", "ReadOnlySession")
 
 
-def _show(make: Callable[[], S], found: Settings) -> S:
-    """Open the screen on a session that is made while its first frame is looked at."""
+def _show(make: Callable[[], S], found: Settings, reopen: Callable[[Path], Session]) -> S:
+    """Open the screen on a session that is made while its first frame is looked at; ``reopen`` goes on with another."""
     from rlm_tui.tui.app import DebuggerApp
 
     made: list[S] = []
@@ -204,7 +211,8 @@ def _show(make: Callable[[], S], found: Settings) -> S:
         made.append(make())
         return made[0]
 
-    app = DebuggerApp(session, theme=found.get("theme"), ascii=_ascii(found), mouse=not found.get("no_mouse", False))
+    mouse = not found.get("no_mouse", False)
+    app = DebuggerApp(session, reopen=reopen, theme=found.get("theme"), ascii=_ascii(found), mouse=mouse)
     app.run()
     if app.fault is not None:
         raise app.fault

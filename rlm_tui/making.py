@@ -72,7 +72,7 @@ class Making:
     ) -> None:
         self._found = found
         self._material = material
-        self._pace = pace
+        self.pace = pace
         self._system_prompt = system_prompt
         self._breakpoints = breakpoints
         self._hold = hold
@@ -109,7 +109,7 @@ class Making:
         one, options = self.material, self.options
         limit = options.max_timeout
         return EngineRun(
-            self.journal, models(self._found, self._pace).get, context=one.context, task=one.task, model=one.model,
+            self.journal, models(self._found, self.pace).get, context=one.context, task=one.task, model=one.model,
             options=options, gates=gates, time_limits={} if limit is None else {"max_timeout": limit},
             config=one.config,
         )  # fmt: skip
@@ -133,7 +133,7 @@ class Making:
 
         scenario = self.material.scenario
         breakpoints = Breakpoints(PROJECT_BREAKPOINTS, self._breakpoints)
-        pace = self._pace if scenario else None
+        pace = self.pace if scenario else None
         return Session(
             self.journal, self.engine, hold=self._hold, scenario=scenario, pace=pace, breakpoints=breakpoints,
             resumed=self.resumed,

@@ -16,7 +16,7 @@ from rlm_tui.journal.tree import Block, Call, Iteration
 
 UNRECORDED = "Calls that the first run did not make are let go one by one: they are asked live."
 HELD = "It is held already."
-BEHIND = "That is behind: what was handed on can't be taken back."
+BEHIND = "That is behind: what was handed on can't be taken back, but a branch can begin there."
 NOWHERE = "There is nothing to run to there."
 AT_IT = "It is held there already."
 

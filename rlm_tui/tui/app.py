@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -48,6 +49,7 @@ class DebuggerApp(App[Wish | None]):
     Args:
         session: The run, or what makes it, called in a thread once the first frame is painted. Closed when the app is
             over.
+        reopen: Makes the session that goes on with a run of a directory, in a thread; None where that can't be had.
         theme: A theme's name; None means ours, or the one of sixteen colours under ``NO_COLOR``.
         ascii: Whether only ASCII may be shown.
         mouse: Whether the mouse is listened to.
@@ -68,6 +70,7 @@ class DebuggerApp(App[Wish | None]):
         self,
         session: SessionLike | Callable[[], SessionLike],
         *,
+        reopen: Callable[[Path], SessionLike] | None = None,
         theme: str | None = None,
         ascii: bool = False,
         mouse: bool = True,
@@ -82,9 +85,10 @@ class DebuggerApp(App[Wish | None]):
         self._clock = clock
         self._mouse = mouse
         self._desk: Desk | None = None
+        self._desks: dict[str, Desk] = {}
+        self._reopen = reopen
         self._make: Callable[[], SessionLike] | None = None
         self._loader: Thread | None = None
-        self._told = 0
         if callable(session):
             self._make = session
         else:
@@ -145,18 +149,18 @@ class DebuggerApp(App[Wish | None]):
         finally:
             if self._loader is not None:
                 self._loader.join(LOADING_S)
-            if self._desk is not None:
-                self._desk.session.close(1.0)
+            for session in self.sessions:
+                session.close(1.0)
 
     def on_mount(self) -> None:
         """Show the screen; begin when it has been painted once."""
         if self._desk is not None:
             self._open()
         else:
-            self.call_after_refresh(self._load)
+            self.call_after_refresh(self._load, self._make_it)
 
-    def _load(self) -> None:
-        self._loader = Thread(target=self._make_it, name="rlm-loader", daemon=True)
+    def _load(self, work: Callable[[], None]) -> None:
+        self._loader = Thread(target=work, name="rlm-loader", daemon=True)
         self._loader.start()
 
     def _make_it(self) -> None:
@@ -177,33 +181,91 @@ class DebuggerApp(App[Wish | None]):
             self._open()
 
     def _open(self) -> None:
-        self.push_screen(self.main)
+        self._put_up(self.desk)
         self.call_after_refresh(self._begin)
 
-    def _begin(self) -> None:
-        from rlm_tui.tui.text import clean
+    def _put_up(self, desk: Desk) -> None:
+        """Give a desk a stack of screens of its own, and turn to it."""
+        mode = f"run-{len(self._desks)}"
+        self._desks[mode] = desk
+        self.add_mode(mode, lambda: desk.main)
+        self._turn_to(mode)
 
-        self._told = len(self.session.notices)
-        for notice in self.session.notices:
-            self.notify(clean(notice), timeout=8.0, markup=False)
-        self.session.start(self.bridge.put)
+    def _begin(self) -> None:
+        self._start(self.desk)
         self.set_interval(1 / RATE, self.drain)
         self.drain()
+
+    def _start(self, desk: Desk) -> None:
+        from rlm_tui.tui.text import clean
+
+        desk.told = len(desk.session.notices)
+        for notice in desk.session.notices:
+            self.notify(clean(notice), timeout=8.0, markup=False)
+        desk.session.start(desk.bridge.put)
+
+    # Several runs ------------------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> list[SessionLike]:
+        """Every run that is open, the first one first."""
+        if not self._desks:
+            return [] if self._desk is None else [self._desk.session]
+        return [desk.session for desk in self._desks.values()]
+
+    def show_run(self, path: Path, *, to_change: bool = False) -> None:
+        """Put a run on the screen: one that is open already, else gone on with from its directory.
+
+        Args:
+            path: Its directory.
+            to_change: Whether the editor is to open on what it is held at.
+        """
+        known = next((mode for mode, desk in self._desks.items() if desk.session.path == path), None)
+        if known is not None:
+            self._turn_to(known)
+        elif self._reopen is None:
+            self.main.say(f"The branch is kept: rlm-tui resume {path.name}")
+        else:
+            self._load(partial(self._make_another, self._reopen, path, to_change))
+
+    def _make_another(self, reopen: Callable[[Path], SessionLike], path: Path, to_change: bool) -> None:
+        """In the loader's thread."""
+        try:
+            desk = self._furnished(reopen(path))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person is told; the run on the screen goes on
+            if self._running:
+                self.call_from_thread(self.main.say, f"It can't be gone on with: {error}")
+            return
+        desk.to_change = to_change
+        if self._running:
+            self.call_from_thread(self._made_another, desk)
+        else:
+            desk.session.close(1.0)
+
+    def _made_another(self, desk: Desk) -> None:
+        self._put_up(desk)
+        self._start(desk)
+
+    def _turn_to(self, mode: str) -> None:
+        self._desk = self._desks[mode]
+        self.switch_mode(mode)
+        self.call_after_refresh(self.main.sync)
 
     def drain(self) -> None:
         """Take what has come since the last time, and repaint once."""
         with self.batch_update():
-            self.desk.take()
-        notices = self.session.notices
-        if len(notices) > self._told:
-            self._tell(notices[self._told :])
+            for desk in list(self._desks.values()):
+                desk.take()
+                notices = desk.session.notices
+                if len(notices) > desk.told:
+                    self._tell(desk, notices[desk.told :])
 
-    def _tell(self, notices: Sequence[str]) -> None:
+    def _tell(self, desk: Desk, notices: Sequence[str]) -> None:
         """Tell what came up on the way. A run that broke off before it began leaves nothing to look at."""
         from rlm_tui.tui.text import clean
 
-        self._told += len(notices)
-        if self.view.run.seen == 0 and not self.session.read_only:
+        desk.told += len(notices)
+        if desk.view.run.seen == 0 and not desk.session.read_only:
             self.exit(None)
         for notice in notices:
             self.notify(clean(notice), severity="error", timeout=NOTICED_S, markup=False)
@@ -212,21 +274,20 @@ class DebuggerApp(App[Wish | None]):
 
     def request_quit(self) -> None:
         """Quit; ask first when the run can still go on."""
-        if self._desk is None or self._desk.over:
+        going = [desk for desk in self._desks.values() if not desk.over]
+        if not going:
             self.exit(None)
             return
         from rlm_tui.tui.screens.quit import QuitDialog
 
         if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
-            self.push_screen(QuitDialog(self.view), self._quit)
+            self.push_screen(QuitDialog(self.view, [desk.view for desk in going]), self._quit)
 
     def _quit(self, choice: Choice | None) -> None:
-        if choice == "leave":
-            self.session.leave()
-            self.exit("left")
-        elif choice == "kill":
-            self.session.kill()
-            self.exit("killed")
+        if choice in ("leave", "kill"):
+            for session in self.sessions:
+                session.leave() if choice == "leave" else session.kill()
+            self.exit("left" if choice == "leave" else "killed")
 
     async def action_quit(self) -> None:
         """Textual's own quit key asks too."""

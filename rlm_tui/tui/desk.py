@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rlm_tui.debugger.likeness import SessionLike
-from rlm_tui.journal.events import Event, Go, Hold
+from rlm_tui.journal.events import RESUME, Event, Go, Hold
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.screens.main import MainScreen
@@ -25,6 +25,8 @@ class Desk:
         view: What is selected; shared by every widget.
         bridge: What is on its way from the engine's thread.
         main: The screen.
+        told: How many of the session's notices were told.
+        to_change: Whether the editor is to open on what is held first: a branch is made to have something otherwise.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class Desk:
         # A journal that nobody runs is read as it is folded; of one that grows, the beginning is taken at once.
         self.bridge = Bridge(past if session.read_only else list(past))
         self.main = MainScreen(self.view, session, self.bridge, quit)
+        self.told = 0
+        self.to_change = False
         self._into = ""
 
     @property
@@ -60,11 +64,20 @@ class Desk:
             taken += 1
         if self.bridge.answer() + taken:
             self.main.sync()
+            self._change()
+
+    def _change(self) -> None:
+        held = self.view.held_here()
+        if self.to_change and held is not None and held.why == RESUME and self.main.is_current:
+            self.to_change = False
+            self.main.do_edit()
 
     def _go_into(self, event: Event) -> None:
         """After *into*, the next thing held below it is where the person wants to be."""
         if isinstance(event, Go):
             self._into = event.id if event.verb == "into" else ""
+        elif isinstance(event, Hold) and self.to_change and event.why == RESUME:
+            self.view.select_node(event.node)
         elif isinstance(event, Hold) and self._into and event.id.startswith(self._into):
             self._into = ""
             if event.node != self.view.node:

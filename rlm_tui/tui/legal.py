@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_tui.journal import address
+from rlm_tui.journal.events import Point
+from rlm_tui.journal.fork import points_at
 from rlm_tui.journal.tree import Block, Call, Iteration
 from rlm_tui.tui.rows.pages import COUNT, MESSAGES, VARIABLES
 from rlm_tui.tui.rows.status import running_block
@@ -37,6 +39,14 @@ def subject(view: View) -> str:
     if held is not None:
         return view.home_of(held)
     return view.node
+
+
+def points(view: View) -> tuple[Point, ...]:
+    """At which points of the selected thing a branch can begin, the most natural one first."""
+    id = view.item or view.node
+    if id.endswith(OBS):
+        return ("observe",)
+    return points_at(view.run, id.removesuffix(ANSWER))
 
 
 def always(view: View, session: SessionLike) -> str | None:
@@ -116,7 +126,7 @@ def to_cursor(view: View, session: SessionLike) -> str | None:
     thing = view.thing()
     over = thing.status not in ("new", "open") if isinstance(thing, Block | Call) else False
     if over or view.item.endswith((OBS, ANSWER)) or (isinstance(thing, Iteration) and thing.obs is not None):
-        return "That is behind. What was handed on can't be taken back."
+        return "That is behind. D makes a branch of the run from there."
     return idle(view, session) if view.scope == "node" else None
 
 
@@ -224,7 +234,7 @@ def supply(view: View, session: SessionLike) -> str | None:
     held = view.run.held.get(id)
     if view.run.calls[id].status == "open" or (held is not None and held.point in ("return", "error")):
         return None
-    return "This call has come back. What was handed on can't be taken back."
+    return "This call has come back. D makes a branch of the run from there."
 
 
 def insert(view: View, session: SessionLike) -> str | None:
@@ -245,6 +255,15 @@ def note(view: View, session: SessionLike) -> str | None:
     if session.read_only:
         return READ_ONLY
     return None if view.run.root is not None else "Nothing has begun yet."
+
+
+def fork(view: View, session: SessionLike) -> str | None:
+    """With something selected that the run has come to."""
+    if session.path is None:
+        return "This run is kept nowhere, so no branch of it can be made."
+    if view.run.root is None:
+        return "Nothing has begun yet."
+    return None if points(view) else "A branch can begin only at something that the run has come to."
 
 
 def break_here(view: View, session: SessionLike) -> str | None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
 
+from rlm_tui.journal.events import Point
 from rlm_tui.journal.tree import Held
 from rlm_tui.tui import forms, words
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.forms import Form, Unreadable
-from rlm_tui.tui.legal import node_of, subject
+from rlm_tui.tui.legal import node_of, points, subject
 from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.screens.panes import PanesScreen
 from rlm_tui.tui.text import clean
-from rlm_tui.tui.view import View
+from rlm_tui.tui.view import ANSWER, OBS, View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.tui.app import DebuggerApp
     from rlm_tui.tui.screens.ask import Question
 
 
@@ -156,6 +159,25 @@ class HandsScreen(PanesScreen):
         from rlm_tui.tui.screens import questions
 
         self._put(questions.say(self.view, self.session, node_of(self.view)))
+
+    def do_fork(self) -> None:
+        """Ask where a branch is to begin, and make it."""
+        from rlm_tui.tui.screens import branching
+
+        id = (self.view.item or self.view.node).removesuffix(OBS).removesuffix(ANSWER)
+        self._put(branching.fork(self.view, id, points(self.view), self._fork))
+
+    def _fork(self, at: str, point: Point) -> Future[Answer]:
+        """Make a branch, and show it."""
+        told: Future[Answer] = Future()
+
+        def made(found: Path | str) -> None:
+            told.set_result(found if isinstance(found, str) else None)
+            if isinstance(found, Path):
+                cast("DebuggerApp", self.host).show_run(found, to_change=True)
+
+        self._bridge.ask(self.session.fork(at, point), made)
+        return told
 
     def do_note(self) -> None:
         """Ask for a remark by the selected thing."""

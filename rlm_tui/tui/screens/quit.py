@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from textual import events
@@ -28,7 +29,8 @@ class QuitDialog(Dialog[Choice | None]):
     """Leave, kill, or stay.
 
     Args:
-        view: For what still runs.
+        view: The run on the screen.
+        going: What still goes on, of all that are open.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,9 +40,10 @@ class QuitDialog(Dialog[Choice | None]):
         Binding("Q,ctrl+q,ctrl+c", "leave", show=False, priority=True),
     ]
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, going: Sequence[View]) -> None:
         super().__init__()
         self._view = view
+        self._going = going
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -55,8 +58,10 @@ class QuitDialog(Dialog[Choice | None]):
     def _paint(self) -> None:
         shown = self.query_one("#quit", Lines)
         cells = shown.content_size.width
-        held = len(self._view.run.held)
+        held = sum(len(view.run.held) for view in self._going)
         state = f"{count(held, 'value')} held" if held else "running"
+        if len(self._going) > 1:
+            state = f"{len(self._going)} runs, {state}"
         lines = [heading("Quit", state, cells, self._view.glyphs), Line()]
         targets: list[Target] = []
         for n, (choice, said) in enumerate(CHOICES):
