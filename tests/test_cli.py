@@ -349,7 +349,7 @@ def test_an_interrupted_run_is_kept_and_exits_130(place: dict[str, str]) -> None
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     (run,) = runs_of(place)
-    assert f"the run is kept: rlm-tui open {run.name}" in err
+    assert f"the run is kept: rlm-tui resume {run.name}" in err
     kinds = [json.loads(line)["ev"] for line in (run / "journal.jsonl").read_text().splitlines()]
     assert "node.end" not in kinds
     assert "run.end" not in kinds

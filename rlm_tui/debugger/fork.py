@@ -14,6 +14,7 @@ from rlm_tui.debugger.edits import LEGAL, fits
 from rlm_tui.debugger.likeness import Change
 from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import Edit, Event, Go, Point
+from rlm_tui.journal.fork import fork
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, Reader
 
@@ -56,8 +57,6 @@ def branch(source: Journal | Reader, at: str, point: Point, change: Change | Non
     """
     if source.path is None:
         raise JournalError("this run is kept nowhere, so there is no place for a branch of it")
-    from rlm_tui.journal.fork import fork
-
     edit = None
     if change is not None:
         if change.field not in LEGAL.get(point, ()) or not fits(change.field, change.value):

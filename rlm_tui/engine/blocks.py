@@ -181,7 +181,13 @@ class Blocks:
         if start.origin != "eval":
             self._note_loss(start, not repl.alive)
             notes += [REBUILT] if rebuilt else []
-        return self._keeping.noting_divergence(self._end(start, code, result, output, notes, lost=not repl.alive))
+        end = self._end(start, code, result, output, notes, lost=not repl.alive)
+        return self._keeping.noting_divergence(end.model_copy(update={"unasked": self._unasked(start.id, calls)}))
+
+    def _unasked(self, id: str, calls: BlockCalls) -> tuple[str, ...]:
+        """The calls that the block had made when it ran before, and did not make now."""
+        block = self.shared.run.blocks.get(id)
+        return tuple(call.id for call in block.calls if call.id not in calls.asked) if block is not None else ()
 
     async def _run(
         self, repl: Repl, id: str, code: str, output: Output, calls: BlockCalls, slot: Computing

@@ -172,7 +172,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("console", ("C",), "console",
            "A console on the held node's REPL: lines of yours, history, names, results whole.",
            "run", legal.evaluate),
-    Action("fork", ("D",), "branch", "A new run from the selected thing on: all before it is kept, and nothing asked again.",
+    Action("fork", ("D",), "branch", "A new run from the selected thing on: all before it is remembered.",
            "run", legal.fork),
     Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
            "run", legal.break_here, names=naming.break_here),

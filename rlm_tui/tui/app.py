@@ -188,7 +188,8 @@ class DebuggerApp(App[Wish | None]):
         """Give a desk a stack of screens of its own, and turn to it."""
         mode = f"run-{len(self._desks)}"
         self._desks[mode] = desk
-        self.add_mode(mode, lambda: desk.main)
+        # Textual leaves open what a screen may come back with.
+        self.add_mode(mode, lambda: desk.main)  # pyright: ignore[reportUnknownMemberType]
         self._turn_to(mode)
 
     def _begin(self) -> None:

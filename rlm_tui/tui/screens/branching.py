@@ -31,7 +31,7 @@ def fork(view: View, at: str, points: Sequence[Point], make: Callable[[str, Poin
         points: The points it can begin at there, the most natural one first.
         make: Makes the branch, and shows it.
     """
-    begins = {BEGINS[point]: point for point in points}
+    begins: dict[str, Point] = {BEGINS[point]: point for point in points}
 
     def then(said: Said, room: int) -> list[Line]:
         lines = paragraph(
