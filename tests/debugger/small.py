@@ -18,11 +18,17 @@ Table = dict[str, Sequence[Said]]
 
 QUESTION = "the whole question"
 NOTHING = "I think."
+NOTHING_CHANGED = "Nothing was changed here."
+"""What is said of a revert where there is nothing to take back."""
 
 
 def code(*lines: str) -> str:
     """A reply with one block."""
     return "```repl\n" + "\n".join(lines) + "\n```"
+
+
+TWO: Table = {QUESTION: [code("x = 1", "print('x is', x)"), code('FINAL("end")')]}
+"""One block, and the end."""
 
 
 def chat(table: Table) -> Callable[[list[dict[str, str]]], str]:
@@ -71,6 +77,24 @@ def stop(run: Watched) -> Held | None:
     """Wait until something is held, or the run has ended."""
     run.until(lambda fold: fold.held or fold.end, "a stop")
     return next(reversed(run.run.held.values()), None)
+
+
+def to(run: Watched, point: str) -> Held:
+    """Step until this point is held."""
+    while (held := stop(run)) is not None and held.point != point:
+        do(run, "into" if held.point == "call" else "step", held)
+        run.until(lambda fold, was=held: fold.held.get(was.id) is not was)
+    assert held is not None, f"no {point}"
+    return held
+
+
+def children(run: Watched, count: int = 3) -> list[Held]:
+    """Children held at their first request; the root runs its block."""
+    do(run, "next", run.held("llm"))
+    done(run.session.pause("root", "subtree"))
+    done(run.session.release("root"))
+    run.until(lambda fold: len([h for h in fold.held.values() if h.node != "root"]) == count, "the children")
+    return [held for held in run.run.held.values() if held.node != "root"]
 
 
 def events(run: Watched, kind: str) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -32,14 +31,6 @@ CHILDREN: Table = {
     QUESTION: [code('r = rlm_query_batched(["child 1", "child 2", "child 3"])'), code("FINAL(str(r))")],
     "child": [code('FINAL("said")')],
 }
-
-
-@pytest.fixture
-def later() -> Iterator[Event]:
-    """A model that is told to wait for this waits for the test."""
-    event = Event()
-    yield event
-    event.set()
 
 
 def breaking(*lines: str, table: Table = RUN, **options: Any) -> Any:

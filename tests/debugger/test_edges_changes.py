@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -11,34 +10,14 @@ import pytest
 
 from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.journal.store import read
-from rlm_tui.journal.tree import Held
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, small, stop
+from tests.debugger.small import NOTHING_CHANGED, QUESTION, TWO, Table, answer, code, do, events, small, stop, to
 from tests.runs import DEADLINE_S, Watched, done, refused
 
-TWO: Table = {QUESTION: [code("x = 1", "print('x is', x)"), code('FINAL("end")')]}
 THREE: Table = {
     QUESTION: ["\n\n".join(code(f"print({n})") for n in (1, 2, 3)), code('FINAL("end")')],
 }
 LEAF: Table = {QUESTION: [code('x = llm_query("a leaf")', "FINAL(x)")], "a leaf": ["leaf"]}
-NOTHING_CHANGED = "Nothing was changed here."
 SURROGATE = "lone \udc80 and \ud800 end"
-
-
-@pytest.fixture
-def later() -> Iterator[Event]:
-    """A model that is told to wait for this waits for the test."""
-    event = Event()
-    yield event
-    event.set()
-
-
-def to(run: Watched, point: str) -> Held:
-    """Step until this point is held."""
-    while (held := stop(run)) is not None and held.point != point:
-        do(run, "into" if held.point == "call" else "step", held)
-        run.until(lambda fold, was=held: fold.held.get(was.id) is not was)
-    assert held is not None, f"no {point}"
-    return held
 
 
 def sent(run: Watched, id: str) -> str:

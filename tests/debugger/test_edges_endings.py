@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -13,13 +12,13 @@ from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.reading import READ_ONLY, ReadOnlySession
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import in_use, read
-from rlm_tui.journal.tree import Call, Held
+from rlm_tui.journal.tree import Call
 from tests.debugger.processes import workers
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, small
+from tests.debugger.small import QUESTION, Table, answer, children, code, do, events, small
 from tests.debugger.standing import ON, printed
-from tests.debugger.test_edges_replies import Wordy, wordy
 from tests.debugger.test_forcing import bottom_up
 from tests.debugger.test_situations import DRIFTS, EXITS
+from tests.debugger.wordy import Wordy, at_reply, wordy
 from tests.runs import DEADLINE_S, Watched, done, refused
 
 CHILDREN: Table = {
@@ -32,29 +31,12 @@ ENDED, ENDING, RUN_ENDED = "This node has ended.", "This node is ending already.
 KILLED = "Error: killed by user"
 
 
-@pytest.fixture
-def later() -> Iterator[Event]:
-    """A model that is told to wait for this waits for the test."""
-    event = Event()
-    yield event
-    event.set()
-
-
 def under_way(run: Watched, prompt: str) -> Call:
     """A plain sub-call whose request is on its way."""
     return run.until(
         lambda fold: next((c for c in fold.calls.values() if c.prompt == prompt and c.state == "sampling"), None),
         prompt,
     )
-
-
-def children(run: Watched, count: int = 3) -> list[Held]:
-    """Children held at their first request; the root runs its block."""
-    do(run, "next", run.held("llm"))
-    done(run.session.pause("root", "subtree"))
-    done(run.session.release("root"))
-    run.until(lambda fold: len([h for h in fold.held.values() if h.node != "root"]) == count, "the children")
-    return [held for held in run.run.held.values() if held.node != "root"]
 
 
 # Forcing an answer ----------------------------------------------------------------------------------------------------
@@ -188,9 +170,8 @@ def test_the_root_is_killed_with_everything_held() -> None:
 
 
 def test_a_run_is_killed_while_more_replies_are_under_way() -> None:
-    with wordy(Wordy(asyncio.Event())) as run:
-        do(run, "step", run.held("llm"))
-        id = run.held("reply").id
+    with wordy(Wordy(waits=asyncio.Event())) as run:
+        id = at_reply(run)
         more = run.session.resample(id, 2)
         run.until(lambda fold: len(fold.iterations[id].samples) == 2, "on their way")
         done(run.session.kill_node("root"))

@@ -3,75 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from threading import Event
-from typing import Any
 
 import pytest
 
-from rlm_tui.demo.scenario import Data, Limits
-from rlm_tui.journal.events import Usage
-from rlm_tui.journal.tree import Held
-from rlm_tui.llm.base import ChatRequest, Reply
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, small, stop
+from tests.debugger.small import NOTHING_CHANGED, QUESTION, TWO, answer, code, events, small, to
 from tests.debugger.standing import ON, printed
-from tests.runs import Watched, done, refused, running
-
-TWO: Table = {QUESTION: [code("x = 1", "print('x is', x)"), code('FINAL("end")')]}
-NOTHING_CHANGED = "Nothing was changed here."
-
-
-@pytest.fixture
-def later() -> Iterator[Event]:
-    """A model that is told to wait for this waits for the test."""
-    event = Event()
-    yield event
-    event.set()
-
-
-def to(run: Watched, point: str) -> Held:
-    """Step until this point is held."""
-    while (held := stop(run)) is not None and held.point != point:
-        do(run, "into" if held.point == "call" else "step", held)
-        run.until(lambda fold, was=held: fold.held.get(was.id) is not was)
-    assert held is not None, f"no {point}"
-    return held
-
+from tests.debugger.wordy import Wordy, at_reply, wordy
+from tests.runs import done, refused
 
 # Further replies ------------------------------------------------------------------------------------------------------
-
-
-class Wordy:
-    """A model that says which attempt it is; from the second on it waits, if it is told to; one model it knows not."""
-
-    def __init__(self, waits: asyncio.Event | None = None) -> None:
-        self.waits = waits
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.asked: list[str] = []
-
-    async def stream(self, request: ChatRequest) -> Any:
-        self.loop = asyncio.get_running_loop()
-        self.asked.append(request.model)
-        if request.model == "unknown":
-            raise ValueError("no such model")
-        if self.waits is not None and request.attempt > 1:
-            await self.waits.wait()
-        usage = Usage(prompt=9, completion=1, cost=0.01, source="provider")
-        yield Reply(code(f'FINAL("attempt {request.attempt}")'), "stop", usage)
-
-    def go_on(self) -> None:
-        assert self.loop is not None and self.waits is not None
-        self.loop.call_soon_threadsafe(self.waits.set)
-
-
-def wordy(model: Wordy, **options: Any) -> Any:
-    data = Data("some context", QUESTION, Limits(max_depth=3), "")
-    return running("multi-hop", hold=True, model=model, data=data, **options)
-
-
-def at_reply(run: Watched) -> str:
-    do(run, "step", run.held("llm"))
-    return run.held("reply").id
 
 
 def test_asking_again_and_reverting_leaves_the_first_reply() -> None:
@@ -117,7 +58,7 @@ def test_asking_again_at_a_limit_is_refused_until_it_is_raised(name: str, limit:
 
 
 def test_the_first_reply_is_edited_while_others_come_and_keeps_the_edit() -> None:
-    model = Wordy(asyncio.Event())
+    model = Wordy(waits=asyncio.Event())
     with wordy(model) as run:
         id = at_reply(run)
         more = run.session.resample(id, 1)
@@ -159,7 +100,7 @@ def test_an_unknown_model_holds_at_the_error_and_the_way_back_goes_on() -> None:
         done(run.session.edit(held.id, "model", known))
         done(run.session.retry(held.id))
         assert answer(run).startswith("attempt")
-        assert model.asked[0] == "unknown" and model.asked[-1] == known
+        assert model.asked[0][1] == "unknown" and model.asked[-1][1] == known
 
 
 @pytest.mark.parametrize("to", [0, 2, -1, float("nan"), float("inf")])

@@ -11,8 +11,7 @@ import pytest
 
 from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.journal import address
-from rlm_tui.journal.tree import Held
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, small, stop
+from tests.debugger.small import QUESTION, Table, answer, children, code, do, events, small, stop
 from tests.debugger.standing import LOOP, broken, printed
 from tests.runs import DEADLINE_S, Watched, done, refused
 
@@ -28,25 +27,8 @@ NO_NODE = "There is no such node."
 CONSUMED = "It is not held any more; what was handed on can't be taken back."
 
 
-@pytest.fixture
-def later() -> Iterator[Event]:
-    """A model that is told to wait for this waits for the test."""
-    event = Event()
-    yield event
-    event.set()
-
-
 def goes(run: Watched) -> list[tuple[str, str]]:
     return [(go.verb, go.id) for go in events(run, "go")]
-
-
-def children(run: Watched) -> list[Held]:
-    """Three children, held at their first request; the root runs its block."""
-    do(run, "next", run.held("llm"))
-    done(run.session.pause("root", "subtree"))
-    done(run.session.release("root"))
-    run.until(lambda fold: len([h for h in fold.held.values() if h.node != "root"]) == 3, "three children")
-    return [held for held in run.run.held.values() if held.node != "root"]
 
 
 # Twice, and one in the midst of another -------------------------------------------------------------------------------

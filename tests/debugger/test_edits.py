@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rlm_tui.journal.run import REVERTED
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, plain, small, stop
+from tests.debugger.small import QUESTION, Table, answer, code, do, events, plain, small, to
 from tests.runs import Watched, done, refused, running
 
 ECHO: Table = {
@@ -16,14 +16,6 @@ ECHO: Table = {
     "a leaf": ["leaf"],
     "another leaf": ["another"],
 }
-
-
-def to(run: Watched, point: str) -> Any:
-    """Step until this point is held."""
-    while (held := stop(run)) is not None and held.point != point:
-        do(run, "into" if held.point == "call" else "step", held)
-    assert held is not None, f"no {point}"
-    return held
 
 
 CHANGES: dict[str, tuple[str, Any, Any, str]] = {

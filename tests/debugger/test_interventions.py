@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from rlm_tui.demo.scenario import Data, Limits
 from rlm_tui.journal.tree import Call
-from rlm_tui.llm.base import ChatRequest, Reply
-from tests.debugger.small import QUESTION, Table, answer, code, do, events, small
-from tests.runs import Watched, done, refused, running
-
-TWO: Table = {QUESTION: [code("x = 1", "print('x is', x)"), code('FINAL("end")')]}
+from tests.debugger.small import QUESTION, TWO, Table, answer, code, do, events, small
+from tests.debugger.wordy import Wordy, at_reply, wordy
+from tests.runs import Watched, done, refused
 
 
 def at_block(run: Watched) -> str:
@@ -127,27 +124,6 @@ def test_nothing_is_not_said() -> None:
 # Further replies ------------------------------------------------------------------------------------------------------
 
 
-class Wordy:
-    """A model that says at each attempt which one it is; it fails or waits at those it is told to."""
-
-    def __init__(self, fails: set[int] = frozenset(), waits: asyncio.Event | None = None) -> None:
-        self.asked: list[tuple[int, str, dict[str, Any]]] = []
-        self.fails, self.waits = fails, waits
-
-    async def stream(self, request: ChatRequest) -> Any:
-        self.asked.append((request.attempt, request.model, dict(request.params)))
-        if request.attempt in self.fails:
-            raise ValueError("not this one")
-        if self.waits is not None and request.attempt > 1:
-            await self.waits.wait()
-        yield Reply(code(f'FINAL("attempt {request.attempt}")'), "stop")
-
-
-def at_reply(run: Watched) -> str:
-    do(run, "step", run.held("llm"))
-    return run.held("reply").id
-
-
 def test_one_of_several_replies_is_picked() -> None:
     model = Wordy(fails={3})
     with wordy(model) as run:
@@ -193,12 +169,6 @@ def test_replies_can_be_asked_for_only_where_one_is_held_and_within_the_limits()
         id = at_reply(run)
         for count in (0, 17, -1):
             assert refused(run.session.resample(id, count)) == "From 1 to 16 replies can be asked for."
-
-
-def wordy(model: Wordy, **options: Any) -> Any:
-    """A run of a model that is no table."""
-    data = Data("some context", QUESTION, Limits(max_depth=3), "")
-    return running("multi-hop", hold=True, model=model, data=data, **options)
 
 
 # Answers and ends by hand ---------------------------------------------------------------------------------------------
