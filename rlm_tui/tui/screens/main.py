@@ -60,7 +60,7 @@ class MainScreen(OpeningScreen, FindingScreen):
     BINDINGS: ClassVar[list[BindingType]] = _bindings()
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
-        super().__init__(view, session, bridge, id="main")
+        super().__init__(view, session, bridge)
         self._quit = quit
         self._said: dict[str, float] = {}
         self._looked_at: list[str] = []
