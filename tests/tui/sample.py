@@ -171,3 +171,16 @@ def view(events: list[Event] | Iterator[Event], **options: Any) -> View:
                 clock=lambda: last + 35.0, scenario="multi-hop", **options)  # fmt: skip
     made.size = "wide"
     return made
+
+
+def feed(view: View, *events: Event) -> None:
+    """Tell a view of more events, each a tenth of a second after the one before."""
+    for event in events:
+        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0.0) + 0.1}))
+
+
+def begun(*events: Event) -> View:
+    """A view of the run's beginning, and of more events."""
+    made = view(held_run()[:2])
+    feed(made, *events)
+    return made

@@ -1,3 +1,5 @@
+"""The inspector's tabs: what each shows of the thing that is selected, and how."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,52 +8,23 @@ import pytest
 from rich.cells import cell_len
 
 from rlm_tui.journal.events import (
-    Blob,
     Chunk,
-    CutInfo,
     Edit,
     ErrorInfo,
-    Event,
     ExecEnd,
-    ExecStart,
     Hold,
     LlmStart,
-    Message,
     NodeEnd,
     Obs,
     Proposal,
 )
 from rlm_tui.tui import text
-from rlm_tui.tui.rows import code, messages, output, pages
+from rlm_tui.tui.rows import code, pages
 from rlm_tui.tui.rows.layout import Layout, plain
-from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.rows.line import plain as as_text
-from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.inspector import Inspector, TextPane
 from tests.tui import sample
-from tests.tui.panes import Panes, in_loop
+from tests.tui.inspected import CHILD, CODE, EVENTS, VARIABLES, names, page
+from tests.tui.sample import feed
 from tests.tui.test_rows import HOSTILE, golden, hostile_run
-
-EVENTS = sample.held_run()
-CHILD = sample.log_call(2)
-CODE, OUTPUT, MESSAGES, VARIABLES = range(4)
-
-
-def feed(view: View, *events: Event) -> None:
-    for event in events:
-        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0.0) + 0.1}))
-
-
-def page(view: View, tab: int, item: str | None = "", width: int = 60, height: int = 40) -> str:
-    view.tab = tab
-    if item != "":
-        view.item = item
-    return as_text(pages.page(view, Layout(), width, height).lines)
-
-
-def names(view: View) -> list[str]:
-    return [tab.name + ("✎" if tab.edited else "") + (" –" if tab.empty else "") for tab in pages.tabs(view)]
-
 
 # Tabs ----------------------------------------------------------------------------------------------------------------
 
@@ -177,199 +150,6 @@ def test_wrapped_code_keeps_every_character() -> None:
     assert all(cell_len(line.plain) <= 40 for line in lines)
 
 
-# Output --------------------------------------------------------------------------------------------------------------
-
-
-def ran(**fields: Any) -> View:
-    view = sample.view(EVENTS[:2])
-    feed(view, LlmStart(id="root/i1"), ExecStart(id="root/i1/b1", code="x"))
-    feed(view, ExecEnd(id="root/i1/b1", **({"status": "ok"} | fields)))
-    view.item = "root/i1/b1"
-    return view
-
-
-def test_output_stands_as_it_came() -> None:
-    view = ran(stdout="one\ntwo\n", stderr="warn\n", stderr_at=((4, 5),), raw="from C\n", value="{'a': 1}")
-    assert page(view, OUTPUT) == golden("""
-        | one
-        | stderr  warn
-        | two
-        | process from C
-        | value   {'a': 1}
-    """)
-
-
-def test_what_was_not_kept_is_said() -> None:
-    cut = {"stdout": CutInfo(kept=3, total=12_400_003, tail="the end")}
-    assert page(ran(stdout="abc", cuts=cut), OUTPUT) == golden("""
-        | abc
-        | 12.4 MB more of stdout, not kept
-        | its end:
-        | the end
-    """)
-
-
-def test_the_line_where_the_models_view_ends() -> None:
-    text = "".join(f"line {n:04}\n" for n in range(1000))
-    lines = page(ran(stdout=text), OUTPUT).split("\n")
-    at = next(n for n, line in enumerate(lines) if "the model saw" in line)
-    assert "the model saw 8,192 of 10,000 characters, up to here" in lines[at]
-    before = "\n".join(line[1:] for line in lines[:at])
-    assert text.startswith(before)
-    assert len(before) == output.SEEN
-    assert "the model saw" not in page(ran(stdout="x" * output.SEEN), OUTPUT)
-
-
-def test_late_output_stands_apart() -> None:
-    view = ran(stdout="done\n")
-    feed(view, Chunk(id="root/i1/b1", kind="stdout", text="from a thread\n", late=True))
-    assert page(view, OUTPUT) == golden("""
-        | done
-        |
-        |─ late, after the block had ended ─────────────────────────
-        | from a thread
-    """)
-
-
-def test_an_error_comes_after_what_was_printed() -> None:
-    shown = page(ran(status="error", stdout="before\n", error='File "<block>", line 1\nNameError: x'), OUTPUT)
-    assert shown.split("\n") == [" before", "", ' File "<block>", line 1', " NameError: x"]
-
-
-def test_output_while_it_runs() -> None:
-    view = sample.view(EVENTS[:2])
-    feed(view, ExecStart(id="root/i1/b1", code="x"))
-    assert page(view, OUTPUT, "root/i1/b1") == " No output yet."
-    feed(view, Chunk(id="root/i1/b1", kind="stdout", text="ti"), Chunk(id="root/i1/b1", kind="stdout", text="ck"))
-    assert page(view, OUTPUT) == " tick"
-
-
-def test_an_empty_block_says_what_it_is() -> None:
-    assert page(ran(), OUTPUT, width=80) == " No output. This block printed nothing and ends in no expression."
-
-
-def test_an_iterations_output_is_that_of_its_blocks() -> None:
-    view = ran(stdout="one\n")
-    feed(view, ExecStart(id="root/i1/b2", code="y"), ExecEnd(id="root/i1/b2", status="ok", stdout="two\n"))
-    shown = page(view, OUTPUT, "root/i1")
-    assert [line.strip("─ ") for line in shown.split("\n")] == ["block 1", "one", "", "block 2", "two"]
-
-
-# Messages ------------------------------------------------------------------------------------------------------------
-
-
-def test_messages_are_those_that_were_sent_with_what_is_new() -> None:
-    view = sample.view(EVENTS)
-    assert page(view, MESSAGES, "root/i2") == golden("""
-        | model      scripted:multi-hop
-        | messages   3, 1 of them new, 163 characters
-        | tokens     810, as the scripted model counts; those of
-        |            each message by its length
-        | context    not in here: list of 16 items, 9,800
-        |            characters, in the REPL as context
-        |
-        |─ 1 system ──────────────────── ~12 tokens  46 characters ─
-        | You have a REPL.
-        | Write code in ```repl fences.
-        |
-        |─ 2 user ───────────────────── ~28 tokens  109 characters ─
-        | "Who calibrated the anemometer with the strongest gust at
-        | the station founded by the designer of the bridge?"
-        |
-        |─ 3 user ─────────────────── new  ~2 tokens  8 characters ─
-        | 16 notes
-        |
-    """)
-
-
-def test_the_pane_opens_at_what_is_new() -> None:
-    view = sample.view(EVENTS)
-    view.item = "root/i2"
-    view.tab = MESSAGES
-    found = pages.page(view, Layout(), 60, 40)
-    assert found.lines[found.start].plain.startswith("─ 3 user ")
-
-
-def test_the_messages_of_an_iteration_are_those_of_that_request() -> None:
-    view = sample.view(EVENTS)
-    counts = []
-    for item in ("root/i1", "root/i2", "root/i3"):
-        view.item = item
-        sent = messages.sent(view)
-        assert sent is not None
-        counts.append((len(sent.messages), sent.new))
-    assert counts == [(2, 0), (3, 2), (4, 3)]
-
-
-def _held_request() -> View:
-    view = sample.view(EVENTS[:2])
-    old = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?\nWhere?"}]
-    value = {"messages": old, "model": "m", "params": {"temperature": 0}}
-    feed(view, Hold(id="root/i1", point="llm", node="root", value=value, why="start"))
-    return view
-
-
-def test_a_held_request_shows_what_is_about_to_be_sent() -> None:
-    view = _held_request()
-    assert names(view)[0] == "Request"
-    shown = page(view, CODE)
-    assert "model      m" in shown
-    assert "temperature 0" in shown
-    assert "2, of these 2 new, 20 characters" in shown
-    assert " Be brief." in shown.split("\n")
-
-
-def test_an_edited_request_shows_what_the_edit_changed() -> None:
-    view = _held_request()
-    was = view.run.held["root/i1"].value["messages"]
-    now = [was[0], {"role": "user", "content": "Who?\nWhen?"}]
-    feed(view, Edit(id="root/i1", field="messages", value=now, was=was, by="human"))
-    shown = page(view, MESSAGES).split("\n")
-    assert any("2 user ✎ edited" in line for line in shown)
-    assert not any("1 system ✎" in line for line in shown)
-    assert "     - Where?" in shown
-    assert "   2 + When?" in shown
-
-
-def test_messages_that_rest_on_an_edited_observation_say_so() -> None:
-    view = sample.view(EVENTS[:8])
-    feed(view, Hold(id="root/i1", point="observe", node="root", value={"text": "16 notes"}, why="step"))
-    feed(view, Edit(id="root/i1", field="obs", value="17 notes", was="16 notes", by="human"))
-    feed(view, Obs(id="root/i1", text="17 notes", raw_length=8))
-    add = (Message(role="assistant", content="x"), Message(role="user", content="17 notes"))
-    feed(view, LlmStart(id="root/i2", base=2, add=add))
-    shown = page(view, MESSAGES, "root/i2").split("\n")
-    assert any("4 user ✎ edited" in line for line in shown)
-    assert not any("3 assistant ✎" in line for line in shown)
-
-
-def test_a_history_of_400_000_characters_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    view = sample.view(EVENTS[:2])
-    long = [Message(role="user", content=f"{n} " + "word " * 4000) for n in range(20)]
-    feed(view, LlmStart(id="root/i1", add=tuple(long)))
-    view.item = "root/i1"
-    layout = Layout()
-    first, _ = messages.lines(view, layout, 60)
-    assert len(first) > 6000
-    laid: list[Any] = []
-    monkeypatch.setattr("rlm_tui.tui.text.lay_out", lambda *args: laid.append(args) or [""])
-    again, _ = messages.lines(view, layout, 60)
-    assert [line.plain for line in again] == [line.plain for line in first]
-    assert laid == []
-
-
-def test_only_so_many_lines_are_remembered() -> None:
-    layout = Layout()
-    made: list[int] = []
-
-    def lines(n: int) -> list[Line]:
-        return layout.keep((str(n),), lambda: made.append(n) or [Line()] * 90_000)
-
-    for n in (1, 2, 1, 3, 1, 2):
-        assert len(lines(n)) == 90_000
-    assert made == [1, 2, 3, 2], "the one that was not asked for longest is forgotten first"
-
-
 # The other things ----------------------------------------------------------------------------------------------------
 
 
@@ -488,125 +268,3 @@ def test_hostile_text_stays_in_the_pane(text: str) -> None:
                 for line in pages.page(view, Layout(), 40, 20).lines:
                     assert cell_len(line.plain) <= 40
                     assert not any(c < " " or c in "\x7f\u202e\u200d" or "\ud800" <= c <= "\udfff" for c in line.plain)
-
-
-# The widget ----------------------------------------------------------------------------------------------------------
-
-
-def right(app: Panes) -> list[str]:
-    """The rows of the inspector's pane."""
-    return [row[108:].rstrip() for row in app.rows()]
-
-
-@in_loop
-async def test_tabs_go_round_and_can_be_clicked() -> None:
-    view = sample.view(EVENTS)
-    app = Panes(view)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        inspector = app.screen.query_one(Inspector)
-        seen = []
-        for _ in range(6):
-            inspector.next_tab()
-            seen.append(view.tab)
-        assert seen == [1, 2, 3, 4, 5, 0]
-        inspector.previous_tab()
-        assert view.tab == 5
-        await pilot.click("InspectorTabs", offset=(10, 0))
-        assert view.tab == OUTPUT
-        assert isinstance(app.focused, TextPane)
-
-
-@in_loop
-async def test_a_long_text_paints_only_what_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
-    blob = Blob(sha256="ab" * 32, length=90_000, head="line")
-    whole = "".join(f"line {n}\n" for n in range(9_000))
-    view = sample.view(EVENTS)
-    view.text = lambda value: whole if isinstance(value, Blob) else value or ""
-    feed(view, Obs(id="root/i3", text=blob, raw_length=90_000))
-    app = Panes(view)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        body = app.screen.query_one(TextPane)
-        painted: list[Line] = []
-        paint = body._painter.paint
-        monkeypatch.setattr(body._painter, "paint", lambda line, width: painted.append(line) or paint(line, width))
-        body.focus()
-        await pilot.press("end")
-        await pilot.pause()
-        assert any("line 8999" in row for row in right(app))
-        assert 0 < len(painted) < 45 * 8
-
-
-@in_loop
-async def test_a_sync_without_a_change_lays_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    app = Panes(sample.view(EVENTS))
-    app.view.select_node(sample.log_call(0))
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        inspector = app.screen.query_one(Inspector)
-        inspector.sync()
-        made: list[Any] = []
-        original = pages.page
-        monkeypatch.setattr(pages, "page", lambda *args: made.append(args) or original(*args))
-        inspector.sync()
-        assert made == []
-        inspector.next_tab()
-        assert len(made) == 1
-
-
-@in_loop
-async def test_a_stream_keeps_its_end_in_sight_until_someone_scrolls_up() -> None:
-    view = sample.view(EVENTS[:2])
-    feed(view, ExecStart(id="root/i1/b1", code="x"))
-    view.item, view.tab = "root/i1/b1", OUTPUT
-    app = Panes(view)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-
-        async def printed(first: int, last: int) -> list[str]:
-            for n in range(first, last):
-                feed(view, Chunk(id="root/i1/b1", kind="stdout", text=f"tick {n}\n"))
-            app.sync()
-            await pilot.pause()
-            return right(app)
-
-        assert any("tick 99" in row for row in await printed(0, 100))
-        assert any("tick 199" in row for row in await printed(100, 200))
-        app.screen.query_one(TextPane).scroll_to(y=0, animate=False, force=True, immediate=True)
-        rows = await printed(200, 300)
-        assert any("tick 0" in row for row in rows)
-        assert not any("tick 299" in row for row in rows)
-
-
-@in_loop
-async def test_another_selection_begins_at_its_top() -> None:
-    view = sample.view(EVENTS)
-    feed(view, Obs(id="root/i3", text="\n".join(map(str, range(500)))))
-    app = Panes(view)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        body = app.screen.query_one(TextPane)
-        body.focus()
-        await pilot.press("end")
-        assert body.scroll_offset.y > 0
-        view.select_item("root/i3/b1")
-        app.sync()
-        await pilot.pause()
-        assert body.scroll_offset.y == 0
-
-
-@in_loop
-async def test_the_mouse_selects_text_to_copy() -> None:
-    view = sample.view(EVENTS)
-    feed(view, Obs(id="root/i3", text="the first line\n漢字 second line\nthe third"))
-    app = Panes(view)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        await pilot.mouse_down(TextPane, offset=(5, 0))
-        await pilot.hover(TextPane, offset=(9, 1))
-        await pilot.mouse_up(TextPane, offset=(9, 1))
-        await pilot.pause()
-        assert app.screen.get_selected_text() == "first line\n 漢字 seco"
-        turned = [s.text for row in app.segments() for s in row if s.style is not None and s.style.reverse]
-        assert turned == ["first line", " 漢字 seco"]

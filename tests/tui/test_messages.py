@@ -33,6 +33,7 @@ from rlm_tui.tui.view import View
 from tests.debugger.small import QUESTION, Table, code, do, small
 from tests.runs import Watched, done
 from tests.tui import sample, scenes
+from tests.tui.sample import feed
 from tests.tui.stage import Stage, staged
 
 WIDTH = 78
@@ -62,16 +63,10 @@ def heads(view: View) -> list[str]:
 
 
 def fold(*events: Event) -> View:
-    """The sample's beginning, and more events."""
-    view = sample.view(sample.held_run()[:2])
-    feed(view, *events)
+    """The tab after the sample's beginning, and more events."""
+    view = sample.begun(*events)
     view.tab = pages.MESSAGES
     return view
-
-
-def feed(view: View, *events: Event) -> None:
-    for event in events:
-        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0.0) + 0.1}))
 
 
 # Sizes ---------------------------------------------------------------------------------------------------------------

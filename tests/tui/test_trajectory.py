@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from rlm_tui.journal.events import Chunk, Event, ExecStart, LlmEnd, LlmStart, Obs
+from rlm_tui.journal.events import Chunk, ExecStart, LlmEnd, LlmStart, Obs
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.trajectory import Trajectory
 from tests.tui import sample
 from tests.tui.panes import Panes, in_loop
+from tests.tui.sample import feed
 
 EVENTS = sample.held_run()
 CHILD = sample.log_call(2)
-
-
-def feed(view: View, *events: Event) -> None:
-    for event in events:
-        view.apply(event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0.0) + 0.1}))
 
 
 def middle(app: Panes) -> list[str]:

@@ -9,7 +9,6 @@ from rlm_tui.journal.events import (
     CallStart,
     Chunk,
     ErrorInfo,
-    Event,
     ExecEnd,
     ExecStart,
     Go,
@@ -24,19 +23,11 @@ from rlm_tui.tui.copied import copied
 from rlm_tui.tui.rows import pages
 from rlm_tui.tui.view import View, as_text, size_for
 from tests.tui import sample
+from tests.tui.sample import feed
 
 EVENTS = sample.held_run()
 CHILD = sample.log_call(2)
 HELD = f"{CHILD}/i2/b1"
-
-
-def stamped(event: Event, view: View) -> Event:
-    return event.model_copy(update={"seq": view.run.seen, "t": (view.run.last or 0.0) + 0.1})
-
-
-def feed(view: View, *events: Event) -> None:
-    for event in events:
-        view.apply(stamped(event, view))
 
 
 @pytest.mark.parametrize(
