@@ -1,3 +1,5 @@
+"""Searching a run: which things fit a query, and where in them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,22 +19,15 @@ from rlm_tui.journal.events import (
     Message,
     NodeEnd,
     Text,
-    VariableRow,
 )  # fmt: skip
-from rlm_tui.journal.query import BadQuery, Query, When, parse
+from rlm_tui.journal.query import Query, parse
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.search import PER_TEXT, Hit, Search
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.journal.subjects import subjects
-from rlm_tui.journal.when import changes, fits, since
-from rlm_tui.repl.look import row as made_row
 from tests.journal.build import Tape, run_start
 
 CODE = "values = body.split()\ntop = max(values)\nprint(top)"
-
-
-def told(row: VariableRow | None) -> str:
-    return "" if row is None else row.brief
 
 
 def plain(text: Text | None) -> str:
@@ -274,53 +269,6 @@ def test_what_is_held_and_what_a_person_put_in_a_request_is_searched_too() -> No
     assert places(find(made.run(), '"7 m" kind:final')) == [("root", "answer", 1)]
 
 
-@pytest.mark.parametrize(
-    ("query", "says"),
-    [
-        ("", "Type what"),
-        ("kind:", "kind: can be rlm llm"),
-        ("kind:bloc", "may become block"),
-        ("kind:xyz", "is none of"),
-        ("status:wrong", "is none of error"),
-        ("in:cde", "is none of code"),
-        ("depth>=", "needs a number"),
-        ("depth>x", "needs a number"),
-        ("knd:block", "kind: is meant?"),
-        ("node:", "needs an address"),
-        ("/a(/", "no regular expression"),
-        ("/(a+)+b/", "for ever"),
-        ("/(a|a)*b/", "for ever"),
-        ("/((a*)b){2,}/", "for ever"),
-        ("when x ==", "Type the value"),
-    ],
-)
-def test_what_cannot_be_understood_says_why(query: str, says: str) -> None:
-    with pytest.raises(BadQuery, match=r".") as error:
-        parse(query)
-    assert says in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("query", ["http://x", "/tmp", "/tmp/x", "-", "a:b", "depth", "when", "say when x", "x==1"])
-def test_what_looks_like_more_and_is_not_is_a_word(query: str) -> None:
-    made = parse(query)
-    assert isinstance(made, Query)
-    assert [words.text for words in made.words] == query.split()
-
-
-def test_harmless_groups_may_repeat() -> None:
-    for source in ("(ab)+", "(?:ab)*c", "[(+]+", r"\(a+\)+", "(a+)b", "(a|b)c+", "(ab){3}"):
-        assert isinstance(parse(f"/{source}/"), Query), source
-
-
-@given(st.text())
-def test_anything_typed_is_a_query_or_is_told_why_not(typed: str) -> None:
-    try:
-        assert isinstance(parse(typed), Query | When)
-    except BadQuery as error:
-        assert str(error)
-
-
 @given(st.text(), st.text(min_size=1))
 def test_a_hit_is_where_it_says(text: str, word: str) -> None:
     made = Tape()
@@ -330,95 +278,3 @@ def test_a_hit_is_where_it_says(text: str, word: str) -> None:
         if hit.line:
             assert text.count("\n", 0, hit.offset) == hit.line - 1
             assert hit.head[hit.at :][: hit.length] == text[hit.offset :][: hit.length][: len(hit.head) - hit.at]
-
-
-# Since when --------------------------------------------------------------------------------------------------------
-
-
-def row(name: str, value: object, kind: str | None = None) -> VariableRow:
-    name, type_, size, brief = made_row(name, value)
-    return VariableRow(name=name, type=kind or type_, size=size, brief=brief)
-
-
-def history() -> Run:
-    made = Tape()
-    made.begin()
-    for k, (rows, gone) in enumerate(
-        [
-            ((row("other", 1),), ()),
-            ((row("x", 16),), ()),
-            ((row("x", "16"), row("other", 2)), ()),
-            ((), ("x",)),
-            ((row("x", 16),), ()),
-        ],
-        1,
-    ):
-        made.ask(f"root/i{k}")
-        made.code(f"root/i{k}/b1")
-        made.ran(f"root/i{k}/b1", changed=rows, removed=gone)
-    return made.run()
-
-
-def test_when_a_variable_came_changed_and_went() -> None:
-    root = history().root
-    assert root is not None
-    assert [(c.block, c.what, told(c.row)) for c in changes(root, "x")] == [
-        ("root/i2/b1", "first", "16"),
-        ("root/i3/b1", "changed", "'16'"),
-        ("root/i4/b1", "removed", ""),
-        ("root/i5/b1", "first", "16"),
-    ]
-    assert list(changes(root, "nothing")) == []
-
-
-def test_when_a_variable_first_had_a_value() -> None:
-    root = history().root
-    assert root is not None
-    number, text = since(root, "x", "16"), since(root, "x", "'16'")
-    assert number is not None and (number.block, number.fit) == ("root/i2/b1", "exact")
-    assert text is not None and (text.block, text.fit) == ("root/i3/b1", "exact")
-    assert since(root, "x", "17") is None
-
-
-LONG = "a" * 200
-
-
-@pytest.mark.parametrize(
-    ("value", "typed", "fit"),
-    [
-        ("Cold Fell", "Cold Fell", "exact"),
-        ("Cold Fell", "'Cold Fell'", "exact"),
-        ("Cold Fell", '"Cold Fell"', "exact"),
-        ("Cold Fell", "Cold", ""),
-        ("it's", "it's", "exact"),
-        (LONG, LONG, "beginning"),
-        (LONG, LONG + "b", ""),
-        (LONG, "b" + LONG[1:], ""),
-        ("it's " + LONG + '"', "it's " + LONG + '"', "beginning"),
-        ("ends in …", "ends in …", "exact"),
-        (16, "16", "exact"),
-        (16, "17", ""),
-        (1.5, "1.50", "exact"),
-        ([1, 2], "[1,2]", "exact"),
-        ([1, 2], "[1, 2, 3]", ""),
-        (list(range(100)), str(list(range(100))), "beginning"),
-        (list(range(100)), "[9]", ""),
-        ({"a": 1}, "{'a':1}", "exact"),
-        (None, "None", "exact"),
-        (object(), "<object>", ""),
-    ],
-)
-def test_a_value_is_compared_as_far_as_it_was_reported(value: object, typed: str, fit: str) -> None:
-    assert fits(row("x", value), typed) == fit
-
-
-@given(st.text(max_size=300))
-def test_a_text_always_fits_itself(text: str) -> None:
-    made = row("x", text)
-    assert fits(made, repr(text)) == ("beginning" if made.brief.endswith("…") else "exact")
-
-
-def test_when_is_a_query_of_its_own() -> None:
-    assert parse("when top") == When("when top", "top")
-    assert parse("when top == 43.7 km") == When("when top == 43.7 km", "top", "43.7 km")
-    assert parse("when top = 4") == When("when top = 4", "top", "4")
