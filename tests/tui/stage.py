@@ -12,7 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from rlm_tui.debugger.session import Session
-from rlm_tui.journal.events import Event, RunStart
+from rlm_tui.journal.events import Edit, Event, Go, RunStart
 from rlm_tui.journal.run import Run
 from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.app import DebuggerApp
@@ -103,6 +103,14 @@ class Stage:
             await self.verb("s")
             await self.until(lambda since=since: self.view.held_here() not in (None, since), "held again")
             await self.ready()
+
+    def verbs(self) -> list[str]:
+        """The verbs that the run went on by, oldest first."""
+        return [event.verb for event in self.session.events() if isinstance(event, Go)]
+
+    def edits(self) -> list[tuple[str, object]]:
+        """What was changed by hand, oldest first: the field, and what it was made."""
+        return [(event.field, event.value) for event in self.session.events() if isinstance(event, Edit)]
 
     def said(self) -> list[str]:
         """What was told beside everything else."""

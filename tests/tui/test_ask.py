@@ -3,68 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
-from rlm_tui.journal.events import Edit, Go
-from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui import actions
-from rlm_tui.tui.screens.ask import AskDialog
-from rlm_tui.tui.screens.limits import LimitsDialog
-from rlm_tui.tui.screens.questions import read_params
-from rlm_tui.tui.widgets.fields import Choice, Words, unfinished
-from rlm_tui.tui.widgets.lines import Lines
-from tests.debugger.small import chat, code
+from rlm_tui.tui.widgets.fields import Words
+from tests.debugger.small import code
+from tests.tui.forms import CHILD, LEAF, form, gone, model, said, typed
 from tests.tui.stage import Stage, staged
-
-LEAF = [code("x = llm_query('the leaf')", "print('x is', x)"), code("FINAL(x)")]
-CHILD = [code("x = rlm_query('the child')", "print('x is', x)"), code("FINAL(x)")]
-
-
-def model(root: list[Any], **others: Any) -> dict[str, Any]:
-    rows = {f"the {name}": said for name, said in others.items()}
-    return {"model": CallableModel(chat({**rows, "": root}))}
-
-
-def edits(stage: Stage) -> list[tuple[str, object]]:
-    return [(event.field, event.value) for event in stage.session.events() if isinstance(event, Edit)]
-
-
-def verbs(stage: Stage) -> list[str]:
-    return [event.verb for event in stage.session.events() if isinstance(event, Go)]
-
-
-def rows(stage: Stage, id: str) -> list[str]:
-    """What such lines say; nothing before they are there."""
-    found = stage.app.screen.query(id).results(Lines)
-    return [row for lines in found for row in lines.plain.split("\n") if row.strip()]
-
-
-def said(stage: Stage) -> str:
-    """What follows, on one line."""
-    return " ".join(" ".join(rows(stage, "#ask-then")).split())
-
-
-async def form(stage: Stage, id: str, key: str = "") -> AskDialog:
-    if key:
-        await stage.press(key)
-    else:
-        stage.main.do(actions.BY_ID[id])
-    await stage.until(lambda: isinstance(stage.app.screen, AskDialog) and rows(stage, "#ask-then"), f"the form {id}")
-    screen = stage.app.screen
-    assert isinstance(screen, AskDialog)
-    return screen
-
-
-async def typed(stage: Stage, text: str, n: int = 0) -> None:
-    stage.app.screen.query_one(f"#ask-{n}", Words).put(text)
-    await stage.pilot.pause()
-
-
-async def gone(stage: Stage) -> None:
-    await stage.until(lambda: stage.app.screen is stage.main, "the form is gone")
-
 
 # Supply --------------------------------------------------------------------------------------------------------------
 
@@ -84,7 +30,7 @@ async def test_a_call_that_is_held_is_answered_and_nobody_is_asked(stage: Stage)
     await stage.until(lambda: stage.run.end is not None, "the end")
     assert stage.run.root is not None
     assert stage.run.root.value == "mine\ntoo"
-    assert edits(stage) == [("answer", "mine\ntoo")]
+    assert stage.edits() == [("answer", "mine\ntoo")]
     assert len(stage.main.drafts) == 0
 
 
@@ -175,82 +121,6 @@ async def test_a_refusal_stays_in_the_form_with_what_was_typed(stage: Stage) -> 
     assert len(stage.main.drafts) == 1
 
 
-# Put code in ---------------------------------------------------------------------------------------------------------
-
-
-@staged(replies=[code("x = 1"), code("FINAL(str(x + y))")])
-async def test_code_is_put_in_before_the_block_and_the_model_is_not_told(stage: Stage) -> None:
-    await stage.next_to("block")
-    await form(stage, "insert")
-    await stage.press(*"y = 41")
-    await stage.until(lambda: "only what follows from it." in stage.text, "what follows")
-    await stage.press("enter")
-    await gone(stage)
-    await stage.until(lambda: "root/i1/b1+h1" in stage.run.blocks, "its row")
-    await stage.verb("A") if len(stage.run.held) > 1 else stage.session.release_all().result(10)
-    await stage.until(lambda: stage.run.end is not None, "the end")
-    assert stage.run.root is not None
-    assert stage.run.root.value == "42"
-    assert edits(stage) == [("insert", {"code": "y = 41", "say": False})]
-    assert "y = 41" not in str(stage.run.iterations["root/i1"].obs)
-
-
-@staged(replies=[code("x = 1"), code("FINAL('done')")])
-async def test_tab_goes_to_whether_the_model_sees_it(stage: Stage) -> None:
-    await stage.next_to("block")
-    await form(stage, "insert")
-    await stage.press(*"y = 41", "tab")
-    assert isinstance(stage.app.focused, Choice)
-    await stage.press("space")
-    await stage.until(lambda: "shown it and what it printed" in stage.text, "what follows")
-    await stage.press("enter")
-    await gone(stage)
-    assert edits(stage) == [("insert", {"code": "y = 41", "say": True})]
-    stage.session.release_all().result(10)
-    await stage.until(lambda: stage.run.end is not None, "the end")
-    assert "y = 41" in str(stage.run.iterations["root/i1"].obs)
-
-
-@staged(replies=[code("x = 1")])
-async def test_a_syntax_error_in_code_put_in_is_shown_and_still_allowed(stage: Stage) -> None:
-    await stage.next_to("block")
-    await form(stage, "insert")
-    await stage.press(*"y = )")
-    await stage.until(lambda: "line 1: unmatched ')'" in stage.text, "the error")
-    await stage.press("enter")
-    await gone(stage)
-    assert edits(stage) == [("insert", {"code": "y = )", "say": False})]
-
-
-@staged(replies=[code("x = 1")])
-async def test_enter_goes_on_with_code_that_is_not_finished(stage: Stage) -> None:
-    await stage.next_to("block")
-    screen = await form(stage, "insert")
-    await typed(stage, "for n in range(3):")
-    stage.app.screen.query_one(Words).move_cursor(stage.app.screen.query_one(Words).document.end)
-    await stage.press("enter", "space", *"print(n)", "enter")
-    assert stage.app.screen is screen
-    assert screen.values()["code"] == "for n in range(3):\n print(n)\n"
-    await stage.press("enter")
-    await gone(stage)
-    assert [field for field, _ in edits(stage)] == ["insert"]
-
-
-@pytest.mark.parametrize(
-    ("text", "goes_on"),
-    [
-        ("", False), ("x = 1", False), ("x = (1", True), ("if x:", True), ("if x:\n  y", True), ("if x:\n  y\n", False),
-        ("x = '''a", True), ("x = )", False), ("a\x00b", False), ("(" * 3000, True), ("@dec", True), ("x = \\", True),
-    ],
-)  # fmt: skip
-def test_when_code_is_not_finished(text: str, goes_on: bool) -> None:
-    assert unfinished(text) is goes_on or len(text) > 1000
-
-
-def test_enter_in_the_middle_of_code_is_a_new_line() -> None:
-    assert unfinished("x = 1\ny = 2", at_end=False)
-
-
 # Words ---------------------------------------------------------------------------------------------------------------
 
 
@@ -324,17 +194,17 @@ async def test_escape_keeps_what_was_typed_and_says_so(stage: Stage) -> None:
     assert len(stage.main.drafts) == 0
     await stage.press("escape")
     await gone(stage)
-    assert edits(stage) == []
+    assert stage.edits() == []
 
 
 @staged()
 async def test_letters_are_letters_in_a_form(stage: Stage) -> None:
     await stage.next_to("block")
-    before = verbs(stage)
+    before = stage.verbs()
     screen = await form(stage, "note", "m")
     await stage.press(*"asnqQx1", "question_mark", "colon")
     assert screen.values() == {"note": "asnqQx1?:"}
-    assert verbs(stage) == before
+    assert stage.verbs() == before
 
 
 @staged()
@@ -349,112 +219,6 @@ async def test_what_a_terminal_would_obey_is_shown_and_kept(stage: Stage) -> Non
     assert "second" in screen.values()["note"]
 
 
-# Model and limits ----------------------------------------------------------------------------------------------------
-
-
-@staged(replies=[code("print(1)"), code("FINAL('done')")])
-async def test_this_request_alone_goes_with_other_parameters(stage: Stage) -> None:
-    await stage.ready("llm")
-    screen = await form(stage, "model")
-    assert "for" in screen.values()
-    await stage.press("enter")
-    await stage.until(lambda: "Nothing is different yet." in stage.text, "nothing")
-    await stage.press("tab", "end", "backspace", *'"temperature": 0.5}', "enter")
-    await gone(stage)
-    assert edits(stage) == [("params", {"temperature": 0.5})]
-    stage.session.release_all().result(10)
-    await stage.until(lambda: stage.run.end is not None, "the end")
-    assert [i.attempts[0].params for i in stage.run.iterations.values()] == [{"temperature": 0.5}, {}]
-
-
-@staged(replies=[code("print(1)"), code("FINAL('done')")])
-async def test_every_request_from_here_on_goes_with_other_parameters(stage: Stage) -> None:
-    await stage.next_to("block")
-    screen = await form(stage, "model")
-    assert "for" not in screen.values()
-    assert "Every request of this node" in said(stage)
-    await stage.press("tab", "end", "backspace", *'"temperature": 0.5}', "enter")
-    await gone(stage)
-    stage.session.release_all().result(10)
-    await stage.until(lambda: stage.run.end is not None, "the end")
-    assert [i.attempts[0].params for i in stage.run.iterations.values()] == [{}, {"temperature": 0.5}]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("", {}), ("  ", {}), ('{"a": 1}', {"a": 1}), ("[1]", "an object"), ("{", "no JSON"), ("3", "an object"),
-        ("[" * 100_000, "nested"),
-    ],
-)  # fmt: skip
-def test_parameters_as_people_type_them(text: str, found: object) -> None:
-    read = read_params(text)
-    assert read == found if isinstance(found, dict) else isinstance(read, str) and str(found) in read
-
-
-async def limits(stage: Stage) -> LimitsDialog:
-    stage.main.do(actions.BY_ID["limits"])
-    await stage.until(lambda: isinstance(stage.app.screen, LimitsDialog) and rows(stage, "#limits"), "the limits")
-    screen = stage.app.screen
-    assert isinstance(screen, LimitsDialog)
-    return screen
-
-
-@staged(max_tokens=900_000, max_iterations=7)
-async def test_every_limit_in_force_is_shown_with_what_is_used(stage: Stage) -> None:
-    await stage.next_to("block")
-    screen = await limits(stage)
-    shown = screen.query_one("#limits", Lines).plain.split("\n")
-    assert any("max_iterations" in row and " 0 of 7" in row for row in shown)
-    assert any("max_tokens" in row and "of 900,000" in row and "whole tree" in row for row in shown)
-    assert any("max_budget" in row and "no limit" in row for row in shown)
-
-
-@staged(max_iterations=7)
-async def test_a_limit_is_changed_while_the_run_goes_on(stage: Stage) -> None:
-    await stage.next_to("block")
-    await limits(stage)
-    await stage.press("enter")
-    await stage.until(lambda: "Type the new limit first." in stage.text, "first")
-    await stage.press(*"0", "enter")
-    await stage.until(lambda: "used already" in stage.text, "too low")
-    assert isinstance(stage.app.screen, LimitsDialog)
-    await stage.press("backspace", *"1,200", "enter")
-    await gone(stage)
-    assert edits(stage) == [("limit", {"name": "max_iterations", "to": 1200.0})]
-    screen = await limits(stage)
-    assert "0 of 1,200" in screen.query_one("#limits", Lines).plain
-
-
-@staged(max_iterations=1, replies=[code("print(1)"), code("FINAL('done')")])
-async def test_the_reached_limit_comes_first_and_is_raised(stage: Stage) -> None:
-    stage.session.release_all().result(10)
-    await stage.ready("limit")
-    await limits(stage)
-    row = rows(stage, "#limits")[1]
-    assert "max_iterations" in row
-    assert "reached" in row
-    await stage.press(*"5", "enter")
-    await gone(stage)
-    await stage.until(lambda: " a go on " in stage.bar, "raised")
-    await stage.verb("a")
-    await stage.until(lambda: stage.run.end is not None, "the end")
-    assert stage.run.root is not None
-    assert stage.run.root.value == "done"
-
-
-@staged(max_iterations=7)
-async def test_each_limit_keeps_what_was_typed_for_it(stage: Stage) -> None:
-    await stage.next_to("block")
-    await limits(stage)
-    await stage.press(*"12", "down", *"34", "up")
-    from textual.widgets import Input
-
-    assert stage.app.screen.query_one(Input).value == "12"
-    await stage.press("down")
-    assert stage.app.screen.query_one(Input).value == "34"
-
-
 # A final answer ------------------------------------------------------------------------------------------------------
 
 
@@ -467,7 +231,7 @@ async def test_a_final_answer_is_rejected_by_key_with_a_message(stage: Stage) ->
     await stage.press(*"look closer", "enter")
     await gone(stage)
     await stage.until(lambda: len(stage.run.iterations) > 1 and stage.run.iterations["root/i2"].attempts, "again")
-    assert edits(stage) == [("final", {"accept": False, "message": "look closer"})]
+    assert stage.edits() == [("final", {"accept": False, "message": "look closer"})]
     assert "look closer" in str(stage.run.iterations["root/i2"].attempts[0].messages()[-1].content)
     stage.session.release_all().result(10)
     await stage.until(lambda: stage.run.end is not None, "the end")

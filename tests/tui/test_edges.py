@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rlm_tui.journal.events import Edit, Go
 from rlm_tui.tui import actions
 from rlm_tui.tui.palette import Palette
 from rlm_tui.tui.screens.console import ConsoleScreen
@@ -15,8 +14,8 @@ from rlm_tui.tui.widgets.find import FindLine
 from tests.debugger.small import code
 from tests.runs import DEADLINE_S
 from tests.tui.family import all_held, family
+from tests.tui.forms import form
 from tests.tui.stage import Stage, staged
-from tests.tui.test_ask import form
 from tests.tui.test_console import field as console_field
 from tests.tui.test_edit import open_editor, type_into
 from tests.tui.test_samples import Turns, model, side_by_side
@@ -24,14 +23,6 @@ from tests.tui.test_stops import opened
 
 TINY = (50, 12)
 TWO = [code("print('one')"), code("FINAL('done')")]
-
-
-def edits(stage: Stage) -> list[tuple[str, object]]:
-    return [(event.field, event.value) for event in stage.session.events() if isinstance(event, Edit)]
-
-
-def verbs(stage: Stage) -> list[str]:
-    return [event.verb for event in stage.session.events() if isinstance(event, Go)]
 
 
 async def resize(stage: Stage, size: tuple[int, int]) -> None:
@@ -65,7 +56,7 @@ async def test_a_resize_while_the_editor_is_open_keeps_text_cursor_and_keys(stag
         assert "ctrl+s apply" in stage.text and "edit block 1" in stage.text
     await stage.press("ctrl+r")
     await ended(stage)
-    assert edits(stage) == [("code", "print('by hand')\nx = 1")]
+    assert stage.edits() == [("code", "print('by hand')\nx = 1")]
 
 
 @staged(replies=TWO)
@@ -85,7 +76,7 @@ async def test_a_window_too_small_while_the_editor_is_open_loses_nothing(stage: 
 @staged(replies=TWO)
 async def test_a_window_too_small_while_a_form_is_open_loses_nothing(stage: Stage) -> None:
     await stage.next_to("block")
-    before = verbs(stage)
+    before = stage.verbs()
     for id in ("note", "insert", "limits", "force_final"):
         stage.main.do(actions.BY_ID[id])
         await stage.until(lambda: "esc back" in stage.text, id)
@@ -97,19 +88,19 @@ async def test_a_window_too_small_while_a_form_is_open_loses_nothing(stage: Stag
         assert stage.app.screen is screen
         await stage.press("escape")
         await back(stage)
-    assert (edits(stage), verbs(stage)) == ([], before)
+    assert (stage.edits(), stage.verbs()) == ([], before)
     assert "held before block 1" in stage.text
 
 
 @staged(replies=TWO)
 async def test_in_a_window_too_small_no_key_decides_anything(stage: Stage) -> None:
     await stage.next_to("block")
-    before = verbs(stage)
+    before = stage.verbs()
     await resize(stage, TINY)
     await stage.press(*(a.keys[0] for a in actions.ACTIONS if a.keys and a.id not in ("quit", "interrupt")))
     assert stage.app.screen is stage.main
     await resize(stage, (120, 36))
-    assert (edits(stage), verbs(stage)) == ([], before)
+    assert (stage.edits(), stage.verbs()) == ([], before)
 
 
 @family()
@@ -145,7 +136,7 @@ async def test_a_resize_while_the_palette_is_open_keeps_what_was_typed(stage: St
     await stage.press("enter")
     await back(stage)
     await ended(stage)
-    assert verbs(stage)[-1] == "skip"
+    assert stage.verbs()[-1] == "skip"
 
 
 # What is held goes while it is looked at ------------------------------------------------------------------------------
@@ -163,7 +154,7 @@ def test_what_is_held_goes_while_its_editor_is_open_and_what_was_typed_stays(end
         await ended(stage)
         await stage.press("ctrl+s")
         await stage.until(lambda: "Not applied: It is not held any more" in stage.text, "the refusal")
-        assert screen.text == "print('mine')" and edits(stage) == []
+        assert screen.text == "print('mine')" and stage.edits() == []
         await stage.press("escape", "escape")
         await back(stage)
         assert stage.main.drafts.get(("root/i1/b1", "code")) == "print('mine')"
@@ -179,7 +170,7 @@ async def test_applied_twice_is_applied_once(stage: Stage) -> None:
     await stage.press("ctrl+s", "ctrl+s")
     await back(stage)
     await stage.until(lambda: " a run edited " in stage.bar, "edited")
-    assert edits(stage) == [("code", "print('mine')")] and "release" not in verbs(stage)
+    assert stage.edits() == [("code", "print('mine')")] and "release" not in stage.verbs()
 
 
 @staged(replies=TWO)
@@ -189,7 +180,7 @@ async def test_applied_and_run_twice_runs_once(stage: Stage) -> None:
     await type_into(stage, "print('mine')")
     await stage.press("ctrl+r", "ctrl+r")
     await ended(stage)
-    assert edits(stage) == [("code", "print('mine')")] and verbs(stage).count("release") == 1
+    assert stage.edits() == [("code", "print('mine')")] and stage.verbs().count("release") == 1
 
 
 @family()
@@ -225,7 +216,7 @@ def test_the_run_ends_while_the_replies_stand_side_by_side() -> None:
         await stage.until(lambda: "Only a reply that is held can be chosen." in stage.text, "the refusal")
         await stage.press("escape")
         await back(stage)
-        assert not [field for field, _ in edits(stage) if field == "reply"]
+        assert not [field for field, _ in stage.edits() if field == "reply"]
 
     play()
 
@@ -260,7 +251,7 @@ async def test_the_node_that_is_to_be_killed_ends_while_that_is_asked(stage: Sta
     await stage.press("enter")
     await back(stage)
     await stage.until(lambda: "The run has ended." in stage.bar or "The run has ended." in stage.said(), "told")
-    assert (before, stage.run.root.status, edits(stage)) == ("final", "final", [])
+    assert (before, stage.run.root.status, stage.edits()) == ("final", "final", [])
 
 
 @staged(replies=TWO)
@@ -273,7 +264,7 @@ async def test_a_node_that_is_to_be_answered_ends_while_the_answer_is_typed(stag
     await ended(stage)
     await stage.press("enter")
     await stage.until(lambda: "This node has ended." in stage.text or "This node has ended." in stage.said(), "told")
-    assert stage.run.root.value == "done" and edits(stage) == []
+    assert stage.run.root.value == "done" and stage.edits() == []
 
 
 @staged(replies=TWO)
@@ -285,7 +276,7 @@ async def test_a_note_that_is_typed_while_the_run_ends_is_kept(stage: Stage) -> 
     await ended(stage)
     await stage.press("enter")
     await back(stage)
-    await stage.until(lambda: edits(stage) == [("note", "odd")], "kept")
+    await stage.until(lambda: stage.edits() == [("note", "odd")], "kept")
 
 
 @family()
@@ -327,7 +318,7 @@ async def test_a_key_within_the_grace_is_not_taken(stage: Stage) -> None:
         if actions_legal(stage, key):
             await stage.press(key)
             assert "Not taken" in stage.bar and stage.app.screen is stage.main, key
-    assert verbs(stage) == ["next"] and edits(stage) == []
+    assert stage.verbs() == ["next"] and stage.edits() == []
 
 
 def actions_legal(stage: Stage, key: str) -> bool:
@@ -343,7 +334,7 @@ async def test_release_pressed_twice_releases_once(stage: Stage) -> None:
     await stage.press("a", "a")
     await stage.until(lambda: (h := stage.view.held_here()) is not None and h.point == "block", "the block")
     await stage.press("a", "a")
-    assert verbs(stage) == ["release"]
+    assert stage.verbs() == ["release"]
 
 
 @family()
@@ -360,13 +351,13 @@ async def test_release_all_is_a_letter_while_a_form_is_open(stage: Stage) -> Non
 @staged(replies=TWO)
 async def test_letters_are_letters_in_the_palette(stage: Stage) -> None:
     await stage.next_to("block")
-    before = verbs(stage)
+    before = stage.verbs()
     await stage.press("colon", *"aAsQ")
     assert isinstance(stage.app.screen, Palette)
     await stage.until(lambda: "Nothing of that name can be done now." in stage.text, "nothing of that name")
     await stage.press("enter", "escape")
     await back(stage)
-    assert verbs(stage) == before
+    assert stage.verbs() == before
 
 
 @staged(replies=TWO)

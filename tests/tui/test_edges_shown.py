@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from rlm_tui.journal.events import Edit
 from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.palette import Palette
 from rlm_tui.tui.screens.kill import KillDialog
@@ -21,10 +20,6 @@ from tests.tui.stage import Stage, staged
 from tests.tui.test_stops import opened
 
 TWO = [code("print('one')"), code("FINAL('done')")]
-
-
-def edits(stage: Stage) -> list[tuple[str, object]]:
-    return [(event.field, event.value) for event in stage.session.events() if isinstance(event, Edit)]
 
 
 async def back(stage: Stage) -> None:
@@ -230,7 +225,7 @@ def test_a_leaf_that_never_answers_is_killed_by_its_key_twice() -> None:
         await select(stage, one)
         await stage.press("X", "X")
         await stage.until(lambda: stage.run.calls[one].status == "killed", "killed")
-        assert edits(stage) == [("kill", True)]
+        assert stage.edits() == [("kill", True)]
         assert refused(stage.session.kill_node(one)) == "This call has come back."
 
     try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_tui.journal.events import Edit, Go, Point
+from rlm_tui.journal.events import Point
 from rlm_tui.journal.tree import Held
 from rlm_tui.tui.forms import Form, Unreadable, form, problem, read_messages, ruler, write_messages
 from rlm_tui.tui.screens.edit import EditScreen
@@ -121,24 +121,16 @@ async def open_editor(stage: Stage) -> EditScreen:
     return screen
 
 
-def edits(stage: Stage) -> list[tuple[str, object]]:
-    return [(event.field, event.value) for event in stage.session.events() if isinstance(event, Edit)]
-
-
-def verbs(stage: Stage) -> list[str]:
-    return [event.verb for event in stage.session.events() if isinstance(event, Go)]
-
-
 @staged()
 async def test_letters_type_in_the_editor(stage: Stage) -> None:
     await stage.next_to("block")
-    before = verbs(stage)
+    before = stage.verbs()
     screen = await open_editor(stage)
     held = screen.text
     await stage.press("a", "s", "n", "Q", "q", "1", "z", "question_mark", "colon")
     assert screen.text == "asnQq1z?:" + held
     assert "edit block 1" in stage.text
-    assert verbs(stage) == before
+    assert stage.verbs() == before
 
 
 @staged()
@@ -148,8 +140,8 @@ async def test_code_is_applied_and_run(stage: Stage) -> None:
     await type_into(stage, "print('by hand')")
     await stage.press("ctrl+r")
     await stage.until(lambda: any(b.stdout == "by hand\n" for b in stage.run.blocks.values()), "its output")
-    assert edits(stage) == [("code", "print('by hand')")]
-    assert verbs(stage)[-1] == "release"
+    assert stage.edits() == [("code", "print('by hand')")]
+    assert stage.verbs()[-1] == "release"
     assert "✎" in stage.text
 
 
@@ -172,7 +164,7 @@ async def test_a_syntax_error_is_shown_and_still_allowed(stage: Stage) -> None:
     await type_into(stage, "x = (1")
     await stage.until(lambda: "line 1: " in stage.text, "the error")
     await stage.press("f2")
-    await stage.until(lambda: edits(stage) == [("code", "x = (1")], "applied")
+    await stage.until(lambda: stage.edits() == [("code", "x = (1")], "applied")
 
 
 @staged()
@@ -192,7 +184,7 @@ async def test_escape_asks_and_what_was_typed_is_kept(stage: Stage) -> None:
     assert "Not applied" in stage.text
     await stage.press("escape")
     assert stage.app.screen is stage.main
-    assert edits(stage) == []
+    assert stage.edits() == []
     screen = await open_editor(stage)
     assert screen.text == "half a thou"
     assert "typed before" in stage.text
@@ -211,7 +203,7 @@ async def test_a_refusal_keeps_the_text(stage: Stage) -> None:
     await stage.press("ctrl+s")
     await stage.until(lambda: "Not applied:" in stage.text, "the refusal")
     assert screen.text == "too late"
-    assert edits(stage) == []
+    assert stage.edits() == []
 
 
 @staged()
@@ -237,8 +229,8 @@ async def test_messages_are_edited_as_one_text(stage: Stage) -> None:
     assert screen.text == "no heading"
     await type_into(stage, "=== user ===\nSay FINAL(1).")
     await stage.press("ctrl+s")
-    await stage.until(lambda: edits(stage), "applied")
-    assert edits(stage) == [("messages", [{"role": "user", "content": "Say FINAL(1)."}])]
+    await stage.until(stage.edits, "applied")
+    assert stage.edits() == [("messages", [{"role": "user", "content": "Say FINAL(1)."}])]
 
 
 @staged()
@@ -254,5 +246,5 @@ async def test_what_a_terminal_would_obey_is_shown_and_kept(stage: Stage) -> Non
     assert "\x1b" not in stage.text
     assert screen.text == nasty
     await stage.press("0", "ctrl+s")
-    await stage.until(lambda: len(edits(stage)) == 2, "applied")
-    assert edits(stage)[-1] == ("code", "0" + nasty)
+    await stage.until(lambda: len(stage.edits()) == 2, "applied")
+    assert stage.edits()[-1] == ("code", "0" + nasty)

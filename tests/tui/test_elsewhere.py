@@ -17,7 +17,7 @@ from rlm_tui.tui.elsewhere import Back
 from rlm_tui.tui.screens.edit import EditScreen
 from tests.terminal import Terminal
 from tests.tui.stage import Stage, staged
-from tests.tui.test_edit import edits, open_editor, type_into
+from tests.tui.test_edit import open_editor, type_into
 
 Name = Callable[[str], str]
 
@@ -157,7 +157,7 @@ def test_what_comes_back_is_applied(editor: Name) -> None:
     async def play(stage: Stage) -> None:
         await stage.next_to("block")
         await stage.press("E")
-        await stage.until(lambda: edits(stage) == [("code", "print(1)")], "applied")
+        await stage.until(lambda: stage.edits() == [("code", "print(1)")], "applied")
         await stage.until(lambda: " a run edited " in stage.bar, "shown")
         assert stage.app.screen is stage.main
         assert len(stage.main.drafts) == 0
@@ -172,7 +172,7 @@ def test_unchanged_is_nothing_done(editor: Name) -> None:
         await stage.next_to("block")
         await stage.press("E")
         await stage.until(lambda: "Nothing was changed." in stage.text, "said")
-        assert edits(stage) == []
+        assert stage.edits() == []
 
     on_stage(play)
 
@@ -185,9 +185,9 @@ def test_a_syntax_error_comes_back_to_the_editor_here_and_is_still_applicable(ed
         await stage.press("E")
         await stage.until(lambda: isinstance(stage.app.screen, EditScreen), "the editor here")
         await stage.until(lambda: "line 1: '(' was never closed. ctrl+s applies it all the same." in stage.text, "why")
-        assert edits(stage) == []
+        assert stage.edits() == []
         await stage.press("ctrl+s")
-        await stage.until(lambda: edits(stage) == [("code", "x = (1")], "applied")
+        await stage.until(lambda: stage.edits() == [("code", "x = (1")], "applied")
 
     on_stage(play)
 
@@ -246,7 +246,7 @@ def test_a_draft_is_gone_on_with_elsewhere_and_back(editor: Name, tmp_path: Path
         await stage.press("ctrl+o")
         await stage.until(lambda: screen.text == "x = 'here' there", "back here")
         assert (tmp_path / "seen").read_text() == "x = 'here'"
-        assert edits(stage) == []
+        assert stage.edits() == []
 
     on_stage(play)
 
