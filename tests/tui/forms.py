@@ -17,7 +17,7 @@ CHILD = [code("x = rlm_query('the child')", "print('x is', x)"), code("FINAL(x)"
 
 
 def model(root: list[Any], **others: Any) -> dict[str, Any]:
-    """A model of a run: what the root says turn by turn, and what each other says, by the end of its prompt."""
+    """A model of a run: what the root says turn by turn, and what those say whose prompt names them ("the leaf")."""
     rows = {f"the {name}": said for name, said in others.items()}
     return {"model": CallableModel(chat({**rows, "": root}))}
 
