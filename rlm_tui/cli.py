@@ -62,8 +62,15 @@ def parser() -> argparse.ArgumentParser:
         resumed, (config.ALL["api_base"], config.ALL["no_stream"], *config.CONFINEMENT, *config.PLACES, *config.SCREEN)
     )
 
-    runs = commands.add_parser("runs", help="list the runs")
+    runs = commands.add_parser("runs", help="list the runs; name, note or delete one")
     runs.add_argument("--most", type=int, default=30, metavar="N", help="rows at the most (default: 30)")
+    runs.add_argument("--search", metavar="WORDS", help="only runs with all these words, in any order")
+    runs.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    acts = runs.add_mutually_exclusive_group()
+    acts.add_argument("--rename", nargs=2, metavar=("RUN", "NAME"), help='give a run a name; "" takes it back')
+    acts.add_argument("--note", nargs=2, metavar=("RUN", "TEXT"), help="keep a remark by a run")
+    acts.add_argument("--delete", metavar="RUN", help="delete a run with everything of it; asks first")
+    runs.add_argument("--yes", action="store_true", help="delete without asking")
     _settings(runs, config.PLACES)
 
     doctor = commands.add_parser("doctor", help="say what this machine has for a run, and what it lacks")
@@ -134,7 +141,7 @@ def _version() -> int:
 
 
 def _dispatch(args: argparse.Namespace) -> int:
-    from rlm_tui import commands
+    from rlm_tui import commands, listing
 
     flags = {name: getattr(args, name, None) for name in config.ALL}
     if args.command == "doctor":
@@ -142,7 +149,7 @@ def _dispatch(args: argparse.Namespace) -> int:
     found = config.settings(flags)
     acts = {
         "demo": commands.demo, "run": commands.run, "open": commands.open_run, "resume": commands.resume,
-        "runs": commands.runs,
+        "runs": listing.runs,
     }  # fmt: skip
     return acts[args.command](args, found)
 

@@ -160,27 +160,6 @@ def open_run(args: argparse.Namespace, found: Settings) -> int:
     return ANSWERED
 
 
-def runs(args: argparse.Namespace, found: Settings) -> int:
-    """List the runs, newest first."""
-    from rlm_tui.journal.places import list_runs, runs_dir
-    from rlm_tui.journal.summary import summarize
-
-    where = runs_dir(found.get("runs_dir"))
-    paths = list_runs(where)
-    if not paths:
-        print(f"No runs yet in {where}. rlm-tui demo makes one.", file=sys.stderr)
-        return ANSWERED
-    print(f"{'run':<17} {'state':<10} {'cost':>9}  {'question':<44} answer")
-    for path in paths[: args.most]:
-        one = summarize(path)
-        cost = "scripted" if one.scenario else "?" if one.cost is None else f"${one.cost:.4f}"
-        question, answer = printable(one.question, 44), printable(one.answer or "–", 60)
-        print(f"{one.id:<17} {one.state:<10} {cost:>9}  {question:<44} {answer}")
-    if len(paths) > args.most:
-        print(f"{len(paths) - args.most:,} more: --most N", file=sys.stderr)
-    return ANSWERED
-
-
 def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
     """Say what this machine has for a run, and what it lacks."""
     from rlm_tui.doctor import examine

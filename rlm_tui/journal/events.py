@@ -39,6 +39,8 @@ from rlm_tui.journal.shapes import (
 
 FORMAT = 1
 """Version of the journal's format, as written in ``run.start``."""
+NAME = "name"
+"""The note of an ``edit`` of the root's ``note`` that names the run."""
 RESUME = "resume"
 """The verb of the ``go`` with which another process takes a run up, and the ``by`` of what it notes about that."""
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 from rlm_tui.journal import address
 from rlm_tui.journal.events import (
+    NAME,
     RESUME,
     CallEnd,
     CallStart,
@@ -200,7 +201,7 @@ class _Past:
         if stands == "asked":
             return timely and (self.point == "return" or not (suffix or found.turn))
         if not found.turn:
-            return timely and not suffix and note.note != "name"
+            return timely and not suffix and note.note != NAME
         if suffix == "/obs":
             place = Position(found.turn, Step.OBSERVE)
         elif found.beside == "e":

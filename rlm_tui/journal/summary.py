@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
-from rlm_tui.journal.events import RunEnd, RunStart, Text, Unknown, head, parse
+from rlm_tui.journal.address import ROOT
+from rlm_tui.journal.events import NAME, Blob, Edit, Event, Go, RunEnd, RunStart, Text, head, parse
 from rlm_tui.journal.store import in_use
+from rlm_tui.journal.wire import BadLine, decode
 
 TAIL = 1 << 16
+LAST = 64
+"""Lines at the end among which the run's end is looked for."""
+NOTED = b'"field":"note"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,10 @@ class Summary:
         cost: US dollars; None when unknown or scripted.
         tokens: Known tokens; None when unknown.
         started: Seconds since the epoch.
+        seconds: From its first event to its last; None when unknown.
+        parent: Where it was branched off, as ``run.start`` has it; empty when it is no branch.
+        name: What a person named it.
+        notes: The beginnings of what people noted by it, oldest first.
     """
 
     id: str
@@ -40,6 +51,10 @@ class Summary:
     cost: float | None = None
     tokens: int | None = None
     started: float | None = None
+    seconds: float | None = None
+    parent: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    name: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def summarize(path: Path) -> Summary:
@@ -50,17 +65,22 @@ def summarize(path: Path) -> Summary:
     """
     try:
         with (path / "journal.jsonl").open("rb") as file:
-            first = file.readline()
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL))
-            last = file.read().rstrip(b"\n").rsplit(b"\n", 1)[-1]
-        start = parse(json.loads(first))
+            start = parse(json.loads(file.readline()))
+            whole = mmap(file.fileno(), 0, access=ACCESS_READ)
     except (OSError, ValueError):
         return Summary(path.name, path)
     if not isinstance(start, RunStart):
         return Summary(path.name, path)
-    end = _end(last)
+    with whole:
+        last = list(_events(whole[max(0, len(whole) - TAIL) :].splitlines()[-LAST:]))
+        noted = [event for event in _events(_lines(whole, NOTED)) if isinstance(event, Edit) and event.id == ROOT]
+    # What people note afterwards comes after the end.
+    end = next((event for event in reversed(last) if isinstance(event, RunEnd)), None)
+    if end is not None and any(isinstance(event, Go) for event in last[last.index(end) :]):
+        end = None
     totals: dict[str, Any] = end.totals if end else {}
+    names = [_line(edit.value) for edit in noted if edit.note == NAME and isinstance(edit.value, str | Blob)]
+    notes = [_line(edit.value) for edit in noted if not edit.note and isinstance(edit.value, str | Blob)]
     return Summary(
         id=path.name,
         path=path,
@@ -72,15 +92,32 @@ def summarize(path: Path) -> Summary:
         cost=None if totals.get("scripted") or totals.get("unpriced") else totals.get("cost"),
         tokens=totals.get("tokens"),
         started=start.t,
+        seconds=max(0.0, last[-1].t - start.t) if last else None,
+        parent=start.parent or {},
+        name=names[-1] if names else "",
+        notes=tuple(notes),
     )
 
 
-def _end(line: bytes) -> RunEnd | None:
-    try:
-        event = parse(json.loads(line))
-    except ValueError:
-        return None
-    return event if isinstance(event, RunEnd) and not isinstance(event, Unknown) else None
+def _lines(whole: mmap, mark: bytes) -> Iterator[bytes]:
+    """The lines that have a mark in them; found without reading the others."""
+    at = whole.find(mark)
+    while at >= 0:
+        end = whole.find(b"\n", at)
+        if end < 0:
+            return
+        yield whole[whole.rfind(b"\n", 0, at) + 1 : end]
+        at = whole.find(mark, end)
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Event]:
+    """The events of lines; what is none is left out."""
+    for line in lines:
+        try:
+            event = decode(line)
+        except BadLine:
+            continue
+        yield event
 
 
 def _line(text: Text) -> str:
