@@ -252,7 +252,7 @@ def test_into_a_block_that_makes_no_call_says_so_where_it_stops() -> None:
     ("target", "words"),
     [
         ("root/i1/b2", "It is held there already."),
-        ("root/i1/b1", "That is behind: what was handed on can't be taken back."),
+        ("root/i1/b1", "That is behind: what was handed on can't be taken back, but a branch can begin there."),
         ("root/i1/b4", "There is nothing to run to there."),
         ("root/i2", "There is nothing to run to there."),
     ],
