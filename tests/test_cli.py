@@ -361,7 +361,7 @@ def test_runs_lists_newest_first_with_question_and_answer(place: dict[str, str])
     assert "No runs yet" in rlm(place, "runs").stderr
     rlm(place, "demo", "needle", "--headless")
     rows = rlm(place, "runs").stdout.splitlines()
-    assert re.match(r"run +state +cost +question +answer", rows[0])
+    assert re.match(r"run +state +cost +name or question +answer", rows[0])
     assert scenario("needle").make(DEFAULT_SEED).oracle in rows[1]
     assert "scripted" in rows[1]
     (runs_of(place)[0] / "journal.jsonl").write_bytes(b"garbage\x00")

@@ -30,11 +30,12 @@ def test_the_two_first_commands_are_those_that_ci_runs() -> None:
     assert "README.md" in ci
 
 
+RESUMED = [line for line in OURS if line.startswith("rlm-tui resume ")]
 BWRAP = [line for line in OURS if "--confine bwrap" in line]
 QUIET = [
     line
     for line in OURS
-    if ("--headless" in line or line.endswith(("--list", " runs", " doctor"))) and line not in BWRAP
+    if ("--headless" in line or line.endswith(("--list", " runs", " doctor"))) and line not in (*BWRAP, *RESUMED)
 ]
 HELD = [
     line
@@ -45,7 +46,7 @@ REAL = [line for line in OURS if line.startswith("rlm-tui run ")]
 
 
 def test_no_command_is_left_out_here() -> None:
-    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, "rlm-tui open RUN"]) == sorted(OURS)
+    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, "rlm-tui open RUN", *RESUMED]) == sorted(OURS)
 
 
 @pytest.mark.parametrize("line", QUIET)
@@ -72,6 +73,28 @@ def test_a_run_is_opened(place: dict[str, str]) -> None:
     assert "rlm-tui open RUN" in OURS
     rlm(place, "demo", "needle", "--headless")
     with Terminal("-m", "rlm_tui.cli", "open", runs_of(place)[0].name, env=place) as terminal:
+        terminal.until("answered")
+
+
+@pytest.mark.parametrize("line", RESUMED)
+def test_a_run_that_was_left_is_gone_on_with(place: dict[str, str], line: str) -> None:
+    with Terminal("-m", "rlm_tui.cli", "demo", "needle", "--hold", env=place) as terminal:
+        terminal.until("held before a request")
+        terminal.type("Q")
+        terminal.until("leave")
+        terminal.type("Q")
+        assert terminal.ended() == 130
+    words = shlex.split(line.replace("RUN", runs_of(place)[0].name))[1:]
+    if "--headless" in line:
+        done = rlm(place, *words)
+        assert done.returncode == 0 and json.loads(done.stdout)["status"] == "final", done.stderr
+        return
+    with Terminal("-m", "rlm_tui.cli", *words, env=place) as terminal:
+        terminal.until("resumed, held")
+        # What only just appeared takes no key for half a second; its clock ticks once a second.
+        terminal.raw = b""
+        terminal.until("resumed, held")
+        terminal.type("a")
         terminal.until("answered")
 
 

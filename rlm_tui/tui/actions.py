@@ -232,7 +232,7 @@ BAR_AT_LINE = ("release", "step", "evaluate", "console", "pause", "force_final",
 FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
     "open_value", "message", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here",
-    "stops", "zoom", "copy", "parent", "child", "iteration_back",
+    "stops", "fork", "zoom", "copy", "parent", "child", "iteration_back",
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""

@@ -63,12 +63,20 @@ def _first(view: View, width: int) -> Line:
     name = Line()
     if view.scenario:
         name.add(text.clean(view.scenario), "ink-3").add("  ")
-    name.add(view.run.id.rsplit("-", 1)[-1], "ink-3")
+    name.add(_short(view.run.id), "ink-3")
+    origin = view.run.parent.get("run") if view.run.parent else None
+    if isinstance(origin, str):
+        name.add(f" branch of {text.clean(_short(origin))}", "ink-3")
     room = width - MARGIN - name.width - 2 - line.width
     line.add(text.cut(question(view), max(room, 8), g.ellipsis), "ink bold")
     line.fill(width - MARGIN - name.width)
     line.spans += name.spans
     return line.cut(width, g.ellipsis).fill(width)
+
+
+def _short(id: str) -> str:
+    """The part of a run's id that tells it from others."""
+    return id.rsplit("-", 1)[-1][:8]
 
 
 def _narrow(view: View, width: int) -> Line:
