@@ -54,7 +54,7 @@ class Labels:
         seen, prefix = self._common.get(key, (0, ""))
         items = [c for c in call.block.calls if c.batch == call.batch] if seen < (call.size or 0) else []
         for item in items[seen:]:
-            prefix = _head(item) if seen == 0 else _common(prefix, _head(item))
+            prefix = _head(item) if seen == 0 else text.beginning([prefix, _head(item)])
             seen += 1
         self._common[key] = (seen, prefix)
         return (prefix, seen) if seen > 1 else ("", seen)
@@ -62,8 +62,3 @@ class Labels:
 
 def _head(call: Call) -> str:
     return events.head(call.prompt, 2048)
-
-
-def _common(a: str, b: str) -> str:
-    n = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return a[:n]

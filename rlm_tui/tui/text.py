@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
@@ -251,3 +252,14 @@ def size(characters: int) -> str:
     if characters < 1000:
         return count(characters, "character")
     return f"{characters / 1000:.1f} kB" if characters < 999_950 else f"{characters / 1_000_000:.1f} MB"
+
+
+def beginning(words: Sequence[str]) -> str:
+    """What words begin with, all of them.
+
+    Args:
+        words: One at least.
+    """
+    first, last = min(words), max(words)
+    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:same]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rlm_tui.tui.widgets.fields import Choice, Words, unfinished
+from rlm_tui.tui.widgets.editor import unfinished
+from rlm_tui.tui.widgets.fields import Choice, Words
 from tests.debugger.small import code
 from tests.tui.forms import form, gone, typed
 from tests.tui.stage import Stage, staged

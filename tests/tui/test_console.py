@@ -10,7 +10,8 @@ from textual.events import Paste
 from rlm_tui.journal.tree import Block
 from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.screens.console import FIELD, ConsoleScreen
-from rlm_tui.tui.widgets.console import Field, unfinished
+from rlm_tui.tui.widgets.console import Field
+from rlm_tui.tui.widgets.editor import unfinished
 from rlm_tui.tui.widgets.inspector import TextPane
 from tests.tui import scenes
 from tests.tui.stage import Stage, staged

@@ -19,10 +19,11 @@ from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
 from rlm_tui.tui.rows import evaluated
 from rlm_tui.tui.rows.layout import Layout, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, cut, pad, width
+from rlm_tui.tui.text import beginning, clean, cut, pad, width
 from rlm_tui.tui.typed import Typed
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.console import Field, common, indent, stem, unfinished
+from rlm_tui.tui.widgets.console import Field, indent, stem
+from rlm_tui.tui.widgets.editor import unfinished
 from rlm_tui.tui.widgets.footer import Pair, write
 from rlm_tui.tui.widgets.inspector import TextPane
 from rlm_tui.tui.widgets.lines import Lines, Target
@@ -381,7 +382,7 @@ class ConsoleScreen(Screen[None]):
             row, column = field.cursor_location
             before = field.document.get_line(row)[:column]
             there = stem(before, found)
-            field.insert(common(found)[len(there) :])
+            field.insert(beginning(found)[len(there) :])
             self._offered = found if len(found) > 1 else ()
             self._offered_at = self.text
         self.call_after_refresh(self.sync)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codeop
-import warnings
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,6 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from rlm_tui.tui.text import beginning
 from rlm_tui.tui.typed import Typed
 from rlm_tui.tui.widgets.editor import Editor
 
@@ -60,19 +59,6 @@ class Field(Editor):
             self.action_cursor_down()
 
 
-def unfinished(code: str) -> bool:
-    """Whether Python would wait for more lines. What cannot be read at all is finished: running it says why."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = codeop.compile_command(code, symbol="exec")
-    except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
-        return False
-    lines = code.split("\n")
-    # A block ends with an empty line, as everywhere.
-    return made is None or (len(lines) > 1 and lines[-1][:1] in (" ", "\t") and bool(lines[-1].strip()))
-
-
 def indent(code: str) -> str:
     """What a line after this code begins with."""
     last = code.rsplit("\n", maxsplit=1)[-1]
@@ -82,12 +68,5 @@ def indent(code: str) -> str:
 
 def stem(before: str, words_: Sequence[str]) -> str:
     """What of the words stands there already: the longest end that begins each of them."""
-    same = common(words_)
+    same = beginning(words_)
     return next((same[:n] for n in range(len(same), 0, -1) if before.endswith(same[:n])), "")
-
-
-def common(found: Sequence[str]) -> str:
-    """What words begin with, all of them."""
-    first, last = min(found), max(found)
-    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:same]

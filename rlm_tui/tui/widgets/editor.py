@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codeop
+import warnings
 from typing import Any
 
 from rich.text import Text
@@ -51,3 +53,25 @@ class Editor(TextArea):
         if getattr(self, "_written", "") == "markdown":
             shown = [visible(self.document.get_line(n)) for n in range(self.document.line_count)]
             self._highlights.update(prose(shown, self._rule))
+
+
+def unfinished(code: str, at_end: bool = True) -> bool:
+    """Whether enter begins another line of code, as Python's own prompt would have it.
+
+    What cannot be read at all is finished, for running it says why; but a block ends with an empty line, as everywhere.
+
+    Args:
+        code: What stands there.
+        at_end: Whether the cursor is behind all of it.
+    """
+    if not code.strip():
+        return False
+    last = code.rsplit("\n", 1)[-1]
+    if not at_end or ("\n" in code and last[:1].isspace() and last.strip()):
+        return True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return codeop.compile_command(code, symbol="exec") is None
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False

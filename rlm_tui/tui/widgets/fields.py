@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codeop
-import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,7 +13,7 @@ from rlm_tui.tui.forms import Language
 from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.typed import Typed
-from rlm_tui.tui.widgets.editor import Editor
+from rlm_tui.tui.widgets.editor import Editor, unfinished
 from rlm_tui.tui.widgets.lines import Lines
 
 
@@ -74,28 +72,6 @@ class Words(Editor):
             event.stop()
             event.prevent_default()
             self.post_message(Entered())
-
-
-def unfinished(code: str, at_end: bool = True) -> bool:
-    """Whether enter begins another line of code, as Python's own prompt would have it.
-
-    Args:
-        code: What stands there.
-        at_end: Whether the cursor is behind all of it.
-    """
-    if not code.strip():
-        return False
-    if not at_end:
-        return True
-    last = code.rsplit("\n", 1)[-1]
-    if "\n" in code and last[:1].isspace() and last.strip():
-        return True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return codeop.compile_command(code, symbol="exec") is None
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        return False
 
 
 class Choice(Lines, can_focus=True):

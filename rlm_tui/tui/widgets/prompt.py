@@ -15,7 +15,7 @@ from textual.widgets import Input
 from rlm_tui.tui.rows.code import NAMES
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.standing import local_rows
-from rlm_tui.tui.text import clean, cut
+from rlm_tui.tui.text import beginning, clean, cut
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.footer import write
 from rlm_tui.tui.widgets.lines import Lines
@@ -166,7 +166,7 @@ class Prompt(Vertical):
         fitting = [name for name in self.names() if name.startswith(stem)] if stem else []
         if not fitting:
             return
-        rest = _common(fitting[0], fitting[-1])[len(stem) :]
+        rest = beginning(fitting)[len(stem) :]
         self._type(before + rest + after, len(before + rest))
         self._said = "   ".join(fitting[:40]) if len(fitting) > 1 else ""
         self.call_after_refresh(self.sync)
@@ -216,9 +216,3 @@ class Prompt(Vertical):
         line.fill(cells - end.width - _MARGIN)
         line.spans += end.spans
         return line.cut(cells, g.ellipsis).fill(cells)
-
-
-def _common(first: str, last: str) -> str:
-    """What the first and the last of sorted names begin with, and so all between them."""
-    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[:same]
