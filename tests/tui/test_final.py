@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from rlm_tui.journal.events import Edit
 from rlm_tui.journal.run import Run
-from rlm_tui.tui.screens.final import FinalDialog, KindChoice, in_flight
+from rlm_tui.tui.screens.final import FinalDialog, in_flight
+from rlm_tui.tui.widgets.fields import Choice
 from rlm_tui.tui.widgets.lines import Lines
 from tests.tui.sample import held_run, log_call
 from tests.tui.stage import Stage, staged
@@ -45,7 +46,7 @@ async def test_a_variable_is_forced(stage: Stage) -> None:
     name = next(iter(stage.run.nodes["root"].variables))
     assert f"variables here: {name}" in stage.text
     await stage.press("shift+tab")
-    assert isinstance(stage.app.focused, KindChoice)
+    assert isinstance(stage.app.focused, Choice)
     await stage.press("space", "tab")
     await stage.until(lambda: "◆" in stage.text, "the variable")
     assert stage.run.nodes["root"].variables[name].type in screen.query_one("#final-then", Lines).plain

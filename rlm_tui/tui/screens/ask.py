@@ -7,23 +7,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
 from rlm_tui.tui.bridge import Answer, Bridge
-from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
+from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.forms import Language
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens import dialog
-from rlm_tui.tui.screens.dialog import BEFORE, LABEL, Dialog, heading
-from rlm_tui.tui.text import clean, wrap
+from rlm_tui.tui.screens.dialog import LABEL, heading
+from rlm_tui.tui.screens.form import FormDialog
+from rlm_tui.tui.text import wrap
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.fields import Choice, Entered, Words
+from rlm_tui.tui.widgets.fields import Choice, Words
 from rlm_tui.tui.widgets.lines import Lines
 
 Said = dict[str, str]
@@ -78,8 +77,8 @@ class Question:
     wrong: Callable[[Said], str] = field(default=lambda said: "")
 
 
-class AskDialog(Dialog[bool | None]):
-    """Comes back with True when it was done, False when a draft was kept, None else.
+class AskDialog(FormDialog):
+    """The form of a question.
 
     Args:
         view: For the signs.
@@ -89,22 +88,14 @@ class AskDialog(Dialog[bool | None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s,f2", "do", priority=True, show=False),
         Binding("ctrl+t", "discard", priority=True, show=False),
         Binding("tab", "app.focus_next", show=False),
         Binding("shift+tab", "app.focus_previous", show=False),
     ]
 
     def __init__(self, view: View, bridge: Bridge, drafts: Drafts, question: Question) -> None:
-        super().__init__()
-        self._view = view
-        self._bridge = bridge
-        self._drafts = drafts
         self._question = question
-        self._said = ""
-        self._note = BEFORE if any(self._key(entry) in drafts for entry in question.entries) else ""
-        self._waiting = False
-        self._save: Timer | None = None
+        super().__init__(view, bridge, drafts, *(self._key(entry) for entry in question.entries))
 
     def _key(self, entry: Entry) -> tuple[str, str]:
         return self._question.id, f"{self._question.name}.{entry.name}"
@@ -153,15 +144,7 @@ class AskDialog(Dialog[bool | None]):
         for one in self.query(Input):
             one.cursor_blink = False
         self.query_one("#ask-0").focus()
-        self.set_interval(0.5, self._paint)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new width."""
-        self.call_after_refresh(self._paint)
-
-    def on_unmount(self) -> None:
-        """However this ends, what was typed is kept."""
-        self._drafts.save()
+        self.set_interval(0.5, self.paint)
 
     def on_text_area_changed(self, event: Words.Changed) -> None:
         """Keep what is typed."""
@@ -175,8 +158,7 @@ class AskDialog(Dialog[bool | None]):
 
     def on_choice_chosen(self, event: Choice.Chosen) -> None:
         """Something else follows."""
-        self._said = ""
-        self._paint()
+        self.say("")
 
     def _changed(self) -> None:
         if not self.is_attached:
@@ -186,31 +168,10 @@ class AskDialog(Dialog[bool | None]):
             if entry.kind == "choice" or self._drafts.get(self._key(entry)) == typed[entry.name]:
                 continue
             self._said = ""
-            if typed[entry.name] != entry.first:
-                self._drafts.put(self._key(entry), typed[entry.name])
-            else:
-                self._drafts.drop(self._key(entry))
-                self._note = ""
-        if self._save is not None:
-            self._save.stop()
-        self._save = self.set_timer(SAVE_AFTER, self._keep)
-        self._paint()
-
-    def _keep(self) -> None:
-        if why := self._drafts.save():
-            self._say(why)
+            self.keep(self._key(entry), typed[entry.name], entry.first)
+        self.paint()
 
     # What it does ----------------------------------------------------------------------------------------------------
-
-    def on_entered(self, event: Entered) -> None:
-        """Enter, in any field."""
-        event.stop()
-        self.action_do()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter, in a field of one line."""
-        event.stop()
-        self.action_do()
 
     def on_lines_pressed(self, event: Lines.Pressed) -> None:
         """A key's words were clicked."""
@@ -222,27 +183,9 @@ class AskDialog(Dialog[bool | None]):
             return
         asked = self._question.ask(self.values())
         if isinstance(asked, str):
-            self._say(asked)
+            self.say(asked)
         else:
-            self._waiting = True
-            self._next(asked)
-
-    def _next(self, asked: list[Asked]) -> None:
-        if not asked:
-            self._waiting = False
-            self._drafts.drop(*(self._key(entry) for entry in self._question.entries))
-            if self.is_current:
-                self.dismiss(True)
-            return
-        first, *rest = asked
-        self._bridge.ask(first(), lambda answer: self._answered(rest, answer))
-
-    def _answered(self, rest: list[Asked], answer: Answer) -> None:
-        if answer is None:
-            self._next(rest)
-            return
-        self._waiting = False
-        self._say(clean(answer))
+            self.ask(*asked)
 
     def action_discard(self) -> None:
         """Back to what stood there first; a field's own undo brings back what was typed."""
@@ -253,20 +196,10 @@ class AskDialog(Dialog[bool | None]):
             elif isinstance(widget, Words):
                 widget.put(entry.first)
 
-    def action_back(self) -> None:
-        """Close without doing anything; what was typed stays a draft."""
-        kept = any(self._key(entry) in self._drafts for entry in self._question.entries)
-        self.dismiss(False if kept else None)
-
     # What it says ----------------------------------------------------------------------------------------------------
 
-    def _say(self, said: str) -> None:
-        self._said = said
-        self._paint()
-
-    def _paint(self) -> None:
-        if not self.is_attached:
-            return
+    def repaint(self) -> None:
+        """The heading, and what follows."""
         head, g = self.query_one("#ask-head", Lines), self._view.glyphs
         cells = head.content_size.width
         if not cells:
@@ -281,10 +214,7 @@ class AskDialog(Dialog[bool | None]):
             yield Line()
         yield from dialog.field("then", self._question.then(typed, room), cells)
         yield Line()
-        for said, ink in ((self._said, "error"), (self._note if not self._said else "", "ink")):
-            if said:
-                yield from dialog.field("", [Line().add(row, ink) for row in wrap(said, room)], cells)
-                yield Line()
+        yield from self.told(cells)
         others = [("ctrl+j", "new line")] if any(e.kind == "words" for e in self._question.entries) else []
         others += [("tab", "field")] if len(self._question.entries) > 1 else []
         keys = dialog.keys(("enter", self._question.verb), (*others, ("esc", "back")), cells=room)

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widgets import Input
 
 from rlm_tui.journal import address
 from rlm_tui.journal.tree import Call, Node
 from rlm_tui.tui import words
 from rlm_tui.tui.bridge import Answer, Bridge
-from rlm_tui.tui.drafts import SAVE_AFTER, Drafts
+from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.glyphs import STATE_INK
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.screens.dialog import BEFORE, LABEL, Dialog, field, heading, keys, paragraph
-from rlm_tui.tui.text import clean, count, cut, one_line, width, wrap
+from rlm_tui.tui.screens.dialog import LABEL, field, heading, keys, paragraph
+from rlm_tui.tui.screens.form import FormDialog
+from rlm_tui.tui.text import clean, count, cut, one_line, width
 from rlm_tui.tui.view import View
-from rlm_tui.tui.widgets.fields import Entered, Words
+from rlm_tui.tui.widgets.fields import Choice, Words
 from rlm_tui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
 
 Kind = Literal["text", "variable"]
+KINDS: dict[str, Kind] = {"text": "text", "a variable": "variable"}
+"""What an answer is made of, as the form has it."""
 MOST_CALLS = 5
 
 
@@ -80,22 +82,8 @@ def _call(view: View, call: Call, room: int) -> Line:
     return line.add(label, "ink").add(f" {said}", "ink-3")
 
 
-class KindChoice(Lines, can_focus=True):
-    """Text or variable; left, right and space change it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,right,space", "screen.other_kind", show=False),
-        Binding("enter", "screen.force", show=False),
-    ]
-
-    def on_click(self, event: events.Click) -> None:
-        """A click takes the other one."""
-        if isinstance(self.screen, FinalDialog):
-            self.screen.action_other_kind()
-
-
-class FinalDialog(Dialog[bool | None]):
-    """The form; it stays until the answer was taken. Comes back with True then, with False when a draft was kept.
+class FinalDialog(FormDialog):
+    """The form; it stays until the answer was taken.
 
     Args:
         view: What is selected, and the run.
@@ -108,28 +96,19 @@ class FinalDialog(Dialog[bool | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "name(1)", show=False),
         Binding("up", "name(-1)", show=False),
-        Binding("ctrl+s,f2", "force", priority=True, show=False),
         Binding("ctrl+t", "discard", priority=True, show=False),
     ]
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, drafts: Drafts, node: str) -> None:
-        super().__init__()
-        self._view = view
+        super().__init__(view, bridge, drafts, (node, "forced"))
         self._session = session
-        self._bridge = bridge
-        self._drafts = drafts
         self._key = (node, "forced")
         self._node = view.run.nodes[node]
-        self._kind: Kind = "text"
         self._first = self._proposed()
         draft = drafts.get(self._key)
         self._typed: dict[Kind, str] = {
             "text": self._first if draft is None else draft, "variable": next(iter(self._names()), ""),
         }  # fmt: skip
-        self._said = ""
-        self._note = "" if draft is None else BEFORE
-        self._waiting = False
-        self._save: Timer | None = None
 
     def _proposed(self) -> str:
         held = self._view.held_in(self._node.id)
@@ -144,7 +123,7 @@ class FinalDialog(Dialog[bool | None]):
             yield Lines(id="final-head")
             with Horizontal(classes="field"):
                 yield Lines([Line().add("answer is", "ink-3")], classes="label")
-                yield KindChoice(id="final-kind")
+                yield Choice(tuple(KINDS), self._view.glyphs, id="final-kind")
             with Horizontal(classes="field", id="final-typed"):
                 yield Lines(id="final-label", classes="label")
                 yield Words(self._typed["text"], most=max(2, min(8, self.app.size.height - 21)), id="final-text")  # pyright: ignore[reportUnknownMemberType]
@@ -157,67 +136,34 @@ class FinalDialog(Dialog[bool | None]):
         name.cursor_blink = False
         name.display = False
         self.query_one(Words).focus()
-        self.set_interval(0.5, self._paint)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new width."""
-        self.call_after_refresh(self._paint)
-
-    def on_unmount(self) -> None:
-        """However this ends, what was typed is kept."""
-        self._drafts.save()
+        self.set_interval(0.5, self.paint)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """What it becomes follows what is typed."""
         self._typed["variable"] = event.value
-        self._said = ""
-        self._paint()
+        self.say("")
 
     def on_text_area_changed(self, event: Words.Changed) -> None:
         """What it becomes follows what is typed, which is kept."""
         words = self.query_one(Words)
         words.fit()
         self._typed["text"] = words.said
-        self._said = ""
-        if words.said != self._first:
-            self._drafts.put(self._key, words.said)
-        else:
-            self._drafts.drop(self._key)
-            self._note = ""
-        if self._save is not None:
-            self._save.stop()
-        self._save = self.set_timer(SAVE_AFTER, self._keep)
-        self._paint()
-
-    def _keep(self) -> None:
-        if why := self._drafts.save():
-            self._said = why
-            self._paint()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the field forces it."""
-        self.action_force()
-
-    def on_entered(self, event: Entered) -> None:
-        """Enter in the field forces it."""
-        event.stop()
-        self.action_force()
+        self.keep(self._key, words.said, self._first)
+        self.say("")
 
     def action_discard(self) -> None:
         """Back to what stood there first."""
         self.query_one(Words).put(self._first)
 
-    def action_back(self) -> None:
-        """Close without doing anything; what was typed stays a draft."""
-        self.dismiss(False if self._key in self._drafts else None)
+    @property
+    def _kind(self) -> Kind:
+        return KINDS[self.query_one(Choice).said]
 
-    def action_other_kind(self) -> None:
+    def on_choice_chosen(self, event: Choice.Chosen) -> None:
         """The other of text and variable."""
-        self._kind = "variable" if self._kind == "text" else "text"
         self.query_one(Input).display = self._kind == "variable"
         self.query_one(Words).display = self._kind == "text"
-        self._said = ""
-        self._paint()
+        self.say("")
 
     def action_name(self, step: int) -> None:
         """Another variable's name into the field."""
@@ -230,47 +176,32 @@ class FinalDialog(Dialog[bool | None]):
         answer.value = names[at % len(names)]
         answer.cursor_position = len(answer.value)
 
-    def action_force(self) -> None:
+    def action_do(self) -> None:
         """Force what was typed, when there is something."""
         typed = self._typed[self._kind]
         if self._waiting:
             return
         if self._kind == "variable" and typed.strip() not in self._names():
-            self._said = "There is no such variable here." if typed.strip() else "Name a variable first."
+            self.say("There is no such variable here." if typed.strip() else "Name a variable first.")
         elif not typed.strip():
-            self._said = "Type the answer first."
+            self.say("Type the answer first.")
         else:
-            self._waiting = True
-            self._bridge.ask(self._forced(typed), self._answered)
-            return
-        self._paint()
+            self.ask(partial(self._forced, typed))
 
     def _forced(self, typed: str) -> Future[Answer]:
         if self._kind == "text":
             return self._session.force_final(self._node.id, text=typed)
         return self._session.force_final(self._node.id, var=typed.strip())
 
-    def _answered(self, answer: Answer) -> None:
-        self._waiting = False
-        if answer is None:
-            self._drafts.drop(self._key)
-            if self.is_current:
-                self.dismiss(True)
-            return
-        self._said = clean(answer)
-        self._paint()
-
     # What it says ------------------------------------------------------------------------------------------------
 
-    def _paint(self) -> None:
-        if not self.is_attached:
-            return
+    def repaint(self) -> None:
+        """The heading, and what follows."""
         head = self.query_one("#final-head", Lines)
         cells = head.content_size.width
         if not cells:
             return
         head.show([heading("Force a final answer", self._where(), cells, self._view.glyphs), Line()])
-        self.query_one("#final-kind", Lines).show([self._kinds()])
         self.query_one("#final-label", Lines).show([Line().add(self._kind, "ink-3")])
         self.query_one("#final-then", Lines).show(self._then(cells))
 
@@ -279,23 +210,12 @@ class FinalDialog(Dialog[bool | None]):
         last = node.iterations[-1].id.removeprefix(node.id + "/") if node.iterations else ""
         return words.joined(self._view.glyphs, self._view.label(node.id), last, node.state)
 
-    def _kinds(self) -> Line:
-        line = Line()
-        for kind, said in (("text", "text"), ("variable", "a variable")):
-            chosen = kind == self._kind
-            bullet = "*" if self._view.glyphs.ascii else "•"
-            line.add(f"({bullet}) " if chosen else "( ) ", "human bold" if chosen else "ink-3")
-            line.add(said, "ink bold" if chosen else "ink-2").add("    ")
-        return line
-
     def _then(self, cells: int) -> list[Line]:
         room = cells - LABEL
         rows = [*field("", [Line().add(self._hint(), "ink-3")], cells, self._view.glyphs.ellipsis), Line()]
         rows += field("becomes", [self._becomes(room)], cells)
         rows += [Line(), *field("then", self._consequences(room), cells), Line()]
-        for said, ink in ((self._said, "error"), ("" if self._said else self._note, "ink")):
-            if said:
-                rows += [*field("", [Line().add(row, ink) for row in wrap(said, room)], cells), Line()]
+        rows += self.told(cells)
         button = keys(("enter", "force it"), (("tab", "field"), ("esc", "back")))
         return [*rows, *field("", [button], cells)]
 

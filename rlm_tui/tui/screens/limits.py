@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -15,11 +15,12 @@ from textual.widgets import Input
 from rlm_tui.journal import address
 from rlm_tui.journal.tree import Node
 from rlm_tui.tui import text
-from rlm_tui.tui.bridge import Answer, Bridge
+from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.forms import Form, Unreadable
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.meters import working
-from rlm_tui.tui.screens.dialog import LABEL, Dialog, field, heading, keys, paragraph
+from rlm_tui.tui.screens.dialog import LABEL, field, heading, keys, paragraph
+from rlm_tui.tui.screens.form import FormDialog
 from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.lines import Lines, Target
 
@@ -127,7 +128,7 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-class LimitsDialog(Dialog[bool | None]):
+class LimitsDialog(FormDialog):
     """The list, and a number. It stays until a limit was changed; what is refused is said in it.
 
     Args:
@@ -140,20 +141,15 @@ class LimitsDialog(Dialog[bool | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,tab", "move(1)", priority=True, show=False),
         Binding("up,shift+tab", "move(-1)", priority=True, show=False),
-        Binding("ctrl+s,f2", "do", priority=True, show=False),
     ]
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, node: str) -> None:
-        super().__init__()
-        self._view = view
+        super().__init__(view, bridge)
         self._session = session
-        self._bridge = bridge
         self._node = view.run.nodes[node]
         self._names = [limit.name for limit in limits(view, self._node)]
         self._typed: dict[str, str] = {}
         self._at = 0
-        self._said = ""
-        self._waiting = False
 
     def compose(self) -> ComposeResult:
         """The list over the number."""
@@ -169,17 +165,12 @@ class LimitsDialog(Dialog[bool | None]):
         to = self.query_one(Input)
         to.cursor_blink = False
         to.focus()
-        self.set_interval(0.5, self._paint)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new width."""
-        self.call_after_refresh(self._paint)
+        self.set_interval(0.5, self.paint)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """What follows is said as it is typed; each limit keeps what was typed for it."""
         self._typed[self._names[self._at]] = event.value
-        self._said = ""
-        self._paint()
+        self.say("")
 
     def action_move(self, step: int) -> None:
         """Another limit."""
@@ -195,12 +186,7 @@ class LimitsDialog(Dialog[bool | None]):
         to = self.query_one(Input)
         to.value = self._typed.get(self._names[at], "")
         to.cursor_position = len(to.value)
-        self._said = ""
-        self._paint()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter changes it."""
-        self.action_do()
+        self.say("")
 
     def _to(self) -> float | str:
         typed = self.query_one(Input).value
@@ -217,26 +203,14 @@ class LimitsDialog(Dialog[bool | None]):
         if self._waiting:
             return
         if isinstance(to, str):
-            self._said = to
-            self._paint()
-            return
-        self._waiting = True
-        self._bridge.ask(self._session.set_limit(self._node.id, self._names[self._at], to), self._answered)
-
-    def _answered(self, answer: Answer) -> None:
-        self._waiting = False
-        if answer is None:
-            if self.is_current:
-                self.dismiss(True)
-            return
-        self._said = text.clean(answer)
-        self._paint()
+            self.say(to)
+        else:
+            self.ask(partial(self._session.set_limit, self._node.id, self._names[self._at], to))
 
     # What it says ----------------------------------------------------------------------------------------------------
 
-    def _paint(self) -> None:
-        if not self.is_attached:
-            return
+    def repaint(self) -> None:
+        """The list, and what follows."""
         shown = self.query_one("#limits", Lines)
         cells = shown.content_size.width
         if not cells:
@@ -268,8 +242,7 @@ class LimitsDialog(Dialog[bool | None]):
         room, to = cells - LABEL, self._to()
         rows = field("then", self._consequences(limit, to, room), cells)
         rows.append(Line())
-        if self._said:
-            rows += [*field("", [Line().add(row, "error") for row in text.wrap(self._said, room)], cells), Line()]
+        rows += self.told(cells)
         button = keys(("enter", "set it"), (("up down", "limit"), ("esc", "back")))
         return [*rows, *field("", [button], cells)]
 
