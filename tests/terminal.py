@@ -51,7 +51,8 @@ class Terminal:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
 
     @property
     def text(self) -> str:
@@ -66,7 +67,15 @@ class Terminal:
         self.raw = b""
         os.write(self.fd, keys.encode())
 
+    def hang_up(self) -> None:
+        """Close the terminal: what runs in it is told so, and can write no more."""
+        os.close(self.fd)
+        self.fd = -1
+
     def _read(self) -> None:
+        if self.fd < 0:
+            time.sleep(0.02)
+            return
         if select.select([self.fd], [], [], 0.02)[0]:
             with contextlib.suppress(OSError):
                 self.raw += os.read(self.fd, 1 << 16)

@@ -69,7 +69,7 @@ def test_a_demo_comes_up_held_and_quitting_is_one_question(
         terminal.until("leave")
         terminal.type("\r")
         assert terminal.ended() == 130
-        assert f"rlm-tui open {runs_of(place)[0].name}" in terminal.text
+        assert f"rlm-tui resume {runs_of(place)[0].name}" in terminal.text
         assert "Traceback" not in terminal.text
 
 
@@ -151,3 +151,20 @@ def test_bad_input_never_opens_a_screen(
         assert b"\x1b[?1049h" not in terminal.raw
         assert "Traceback" not in terminal.text
     assert runs_of(place) == []
+
+
+@pytest.mark.parametrize("state", ["held", "running"])
+def test_a_closed_terminal_leaves_a_run_that_can_be_gone_on_with(place: dict[str, str], state: str) -> None:
+    temporary = Path(place["HOME"]) / "temporary"
+    temporary.mkdir()
+    place = place | {"TMPDIR": str(temporary)}
+    hold = ["--hold"] if state == "held" else []
+    with Terminal("-m", "rlm_tui.cli", "demo", "multi-hop", *hold, "--pace", "slow", env=place) as terminal:
+        terminal.until("held before a request" if hold else "writing")
+        terminal.hang_up()
+        assert terminal.ended() != 0
+    (run,) = runs_of(place)
+    kinds = [json.loads(line)["ev"] for line in (run / "journal.jsonl").read_text().splitlines()]
+    assert "node.end" not in kinds and "run.end" not in kinds
+    assert list(temporary.iterdir()) == []
+    assert json.loads(rlm(place, "resume", run.name, "--json").stdout)["status"] == "final"

@@ -25,6 +25,7 @@ class Run(Hands):
     Attributes:
         start: ``run.start``, once it is there.
         started: When the first event was, in seconds since the epoch.
+        away_s: Seconds since then in which no process had it, between one that left it and the next.
         seen: How many events were applied.
         own: Tokens and money of what this run asked for itself: in a fork, without what it began with.
         errors: Failed requests that were given up, failed blocks, calls and nodes.
@@ -47,6 +48,7 @@ class Run(Hands):
         self.end: events.RunEnd | None = None
         self.rebuilding: dict[str, events.Rebuild] = {}
         self.started: float | None = None
+        self.away_s = 0.0
         self.seen = 0
         self._next = 0
         self._acted: float | None = None
@@ -369,6 +371,8 @@ class Run(Hands):
         """Another process goes on: nothing is held or under way any more, and the time between was nobody's."""
         before = event.t if self._acted is None else self._acted
         away = max(0.0, event.t - before)
+        # What a branch inherited was before it began.
+        self.away_s += max(0.0, event.t - max(before, self.started or 0.0))
         for node in self.nodes.values():
             if node.status == "open" and node.held_since is None:
                 node.held_s += away

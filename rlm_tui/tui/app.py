@@ -5,12 +5,14 @@ What a session and its screen load takes longer than a first frame may, so it is
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App, ComposeResult
@@ -144,6 +146,7 @@ class DebuggerApp(App[Wish | None]):
             mouse: Whether the mouse is listened to, if it is at all.
             options: As Textual takes them.
         """
+        self._mind_the_terminal()
         try:
             return await super().run_async(mouse=mouse and self._mouse, **options)
         finally:
@@ -151,6 +154,12 @@ class DebuggerApp(App[Wish | None]):
                 self._loader.join(LOADING_S)
             for session in self.sessions:
                 session.close(1.0)
+
+    def _mind_the_terminal(self) -> None:
+        """When the terminal is closed, leave: nothing runs on, and every run can be gone on with."""
+        hung_up = getattr(signal, "SIGHUP", None)
+        if hung_up is not None and current_thread() is main_thread():
+            asyncio.get_running_loop().add_signal_handler(hung_up, self._quit, "leave")
 
     def on_mount(self) -> None:
         """Show the screen; begin when it has been painted once."""

@@ -112,3 +112,5 @@ def test_time_between_two_processes_is_nobodys(recorded: tuple[Path, list[Event]
         with resumed(path, CallableModel(chat(WORK)), later_s=days * 86_400) as run:
             run.held()
             assert run.session.engine.shared.worked("root") < 3_600
+            assert run.run.last is not None and run.run.started is not None
+            assert run.run.last - run.run.started - run.run.away_s < 3_600

@@ -103,13 +103,16 @@ def money(view: View) -> Meter:
 
 
 def clock(view: View) -> Meter:
-    """The time since the run began; where that is limited, the working time of the root, which no hold counts in."""
+    """The time since the run began, as far as a process had it.
+
+    Where that is limited, it is the working time of the root, in which no hold counts.
+    """
     started, root = view.run.started, view.run.root
     if started is None:
         return Meter("")
     limits = [found for name in _TIMES if (found := limit(view, name)) is not None]
     if root is None or not limits:
-        return Meter(text.clock(status.now(view) - started))
+        return Meter(text.clock(status.now(view) - started - view.run.away_s))
     used, most = working(view, root), min(limits)
     return _meter(text.clock(used), used, most, text.clock(most) if most >= 10 else f"{most:g}s")
 
