@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
+from rlm_tui.journal.errors import JournalError
 from rlm_tui.journal.events import CallEnd, Edit, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, RunStart, head
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
@@ -49,6 +50,11 @@ def run_headless(journal: Journal, engine: EngineRun, *, as_json: bool) -> int:
         elif run.root is not None and run.root.value is None and not as_json:
             print(why_no_answer(run), file=sys.stderr)
         return exit_code(run)
+    except JournalError as error:
+        # A full disk, for one. What was written is whole, and what could not be was not done.
+        kept = f"; the run is kept as far as it came: rlm-tui resume {journal.id}" if run.start is not None else ""
+        print(f"rlm-tui: {printable(str(error), 300)}{kept}", file=sys.stderr)
+        return INTERRUPTED
     except (OSError, ReplDied) as error:
         if run.start is not None:
             raise

@@ -377,3 +377,15 @@ def test_help_and_version(place: dict[str, str]) -> None:
         assert ("--confine" in shown.stdout) == (command in ("demo", "run", "doctor"))
     listed = rlm(place, "demo", "--list").stdout
     assert [line.split()[0] for line in listed.splitlines()] == list(SCENARIOS)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the size of files can't be limited there")
+def test_a_full_disk_is_one_line_and_the_run_can_be_gone_on_with(place: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 40; exec {sys.executable} -m rlm_tui.cli demo multi-hop --json"],
+        env=place, capture_output=True, text=True,
+    )  # fmt: skip
+    (run,) = runs_of(place)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.count("\n") == 1 and f"rlm-tui resume {run.name}" in done.stderr
+    assert json.loads(rlm(place, "resume", run.name, "--json").stdout)["status"] == "final"
