@@ -171,8 +171,10 @@ class GoingOn(Making):
     def again(self) -> Again:
         """What its journal keeps of it."""
         from rlm_tui.engine.again import material
+        from rlm_tui.journal.store import read
 
-        return material(self.journal, **reach(self._found))
+        # Only its first line: what the journal has loaded is for who folds it.
+        return material(read(self._path), **reach(self._found))
 
     def _recorded(self) -> Material:
         again = self.again

@@ -6,7 +6,7 @@ So a run, a resume and a fork are one code path: the same loop over a journal th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, TypeVar, cast
 
 from rlm_tui.journal import address
@@ -60,9 +60,10 @@ class Effects:
 
     Args:
         journal: The run's journal, with whatever it holds already.
+        past: The same events, where somebody has read them.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, past: Iterable[Event] | None = None) -> None:
         self.journal = journal
         self._ends: dict[tuple[Family, str], Event] = {}
         self._starts: dict[tuple[Family, str], int] = {}
@@ -74,7 +75,7 @@ class Effects:
         """By block, the calls that ended only because it was stopped."""
         self._cut_short: dict[str, list[str]] = {}
         """By node, the blocks that ended only because it was."""
-        for event in journal.events():
+        for event in journal.events() if past is None else past:
             self._learn(event)
         journal.subscribe(self._learn)
 

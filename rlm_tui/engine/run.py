@@ -83,9 +83,10 @@ class EngineRun:
         self.options = options or Options()
         self.journal = journal
         self._config = dict(config or {})
-        run = Run(journal.events())
+        past = list(journal.events())
+        run = Run(past)
         journal.subscribe(run.apply)
-        effects = Effects(journal)
+        effects = Effects(journal, past)
         slots = Slots(self.options.max_batch_workers)
         seam = Seam(effects, gates or OpenGates())
         self.shared = Shared(
