@@ -190,7 +190,8 @@ def _took(view: View, attempt: Attempt | None) -> tuple[str, str]:
     return text.duration(seconds), text.usage_tokens(attempt.usage) if attempt.status in ("ok", "partial") else ""
 
 
-def _block_name(block: Block) -> str:
+def block_name(block: Block) -> str:
+    """What a block is called: by its number, or by who wrote it."""
     if block.origin == "eval":
         return "evaluate"
     # Before it runs only its address tells that a person put it in.
@@ -200,7 +201,7 @@ def _block_name(block: Block) -> str:
 def _block(view: View, line: Line, block: Block, held: Held | None, bright: bool) -> str:
     state = status.state_of(view, block)
     line.add("   ")
-    name = _block_name(block)
+    name = block_name(block)
     if held is not None and held.point != "block":
         name = status.point_words(held)
     sign = status.sign(view, state)

@@ -1,0 +1,253 @@
+"""Two runs side by side: what differs first stands opened, and the signs between them are read downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from rlm_tui.tui.actions import COMPARE
+from rlm_tui.tui.bridge import Bridge
+from rlm_tui.tui.comparing import Both, both, later
+from rlm_tui.tui.rows import compare, differing, outcome
+from rlm_tui.tui.rows.compare import Side
+from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.text import clean, count, cut, width
+from rlm_tui.tui.view import View, size_for
+from rlm_tui.tui.widgets.comparison import Things
+from rlm_tui.tui.widgets.decision import SAID
+from rlm_tui.tui.widgets.footer import GAP, write
+from rlm_tui.tui.widgets.lines import Lines, Target
+
+if TYPE_CHECKING:
+    from rlm_tui.debugger.likeness import SessionLike
+
+
+class CompareScreen(Screen[Path | None]):
+    """Comes back with the directory of the run to go to, or None.
+
+    Args:
+        view: For the signs and the size.
+        bridge: Brings what is read.
+        one: A run.
+        other: Another.
+        quit: Asks to quit.
+    """
+
+    CSS_PATH = "../styles/branches.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(key.keys), f"do('{id}')", key.word, show=False) for id, key in COMPARE.items()
+    ]
+    AUTO_FOCUS: ClassVar[str | None] = "#compare-list"
+
+    def __init__(
+        self,
+        view: View,
+        bridge: Bridge,
+        one: Path | SessionLike,
+        other: Path | SessionLike,
+        quit: Callable[[], None],
+    ) -> None:
+        super().__init__(id="compare")
+        self._view = view
+        self._bridge = bridge
+        self._sources = one, other
+        self._quit = quit
+        self._said = ""
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        """What they are, what they came to, one row a thing, the keys."""
+        yield Lines(id="compare-head")
+        yield Lines(id="compare-summary")
+        yield Lines(id="compare-title")
+        yield Things(self._view)
+        yield Lines(id="compare-footer")
+
+    def on_mount(self) -> None:
+        """Read both."""
+        self._read()
+        self.call_after_refresh(self.sync)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay out for the new size."""
+        self._view.size = size_for(event.size.width, event.size.height)
+        self.set_class(self._view.size in ("narrow", "tiny"), "-narrow")
+        self.call_after_refresh(self.sync)
+
+    @property
+    def things(self) -> Things:
+        """The list."""
+        return self.query_one(Things)
+
+    def _read(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._bridge.ask(later(partial(both, *self._sources, self._view.glyphs)), self._came)
+
+    def _came(self, found: Both | str) -> None:
+        self._reading = False
+        if not self.is_attached:
+            return
+        if isinstance(found, str) and self.things.both is None:
+            self.things.fault = found
+            self.things.refresh()
+        elif isinstance(found, str):
+            self.say(found)
+        else:
+            self.things.take(found)
+        self.sync()
+
+    # Repainting ------------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Repaint what changed."""
+        cells = self.size.width
+        if not self.is_attached or not cells:
+            return
+        found = self.things.both
+        head, told = [Line().add(" ").add(" compare ", "ink bold on-cursor")], list[Line]()
+        if found is not None:
+            head = outcome.heading(found.left, found.right, cells)
+            short = self.size.height < 30
+            space = [] if short else [Line()]
+            told = [outcome.titles(found.left, found.right, cells - 2)]
+            told += outcome.summary(found.left, found.right, cells - 2, short=short)
+            told = [*space, *([Line([(" ", "ink"), *line.spans]) for line in told]), *space]
+        self.query_one("#compare-head", Lines).show(head)
+        self.query_one("#compare-summary", Lines).show(told)
+        self.query_one("#compare-title", Lines).show([self._title(cells)])
+        self.things.sync()
+        self.query_one("#compare-footer", Lines).show(*self._footer(cells))
+
+    def _title(self, cells: int) -> Line:
+        g, found, row = self._view.glyphs, self.things.both, self.things.row
+        at, many = self.things.differences()
+        aside = ""
+        if found is not None:
+            aside = (
+                f"{at} of {count(many, 'difference')}" if at else count(many, "difference") if many else "no difference"
+            )
+        end = Line().add(f" {aside} " if aside else "", "ink-3").add(g.heavy, "ink-2")
+        line = Line().add(g.heavy, "ink-2").add(" what happened ", "ink bold")
+        if row is not None and row.differs:
+            here = (
+                outcome.where((found.left if row.pair.left is not None else found.right).view, row.key) if found else ""
+            )
+            room = cells - line.width - end.width - 4
+            line.add(f"{g.heavy} ", "ink-2").add(cut(f"{here}: {', '.join(row.differs)}", room, g.ellipsis), "ink-2")
+            line.add(" ")
+        line.add(g.heavy * max(0, cells - line.width - end.width), "ink-2")
+        line.spans += end.spans
+        return line.cut(cells, g.ellipsis)
+
+    def _footer(self, cells: int) -> tuple[list[Line], list[Target]]:
+        line, targets = Line().add("  "), list[Target]()
+        last = "esc back   Q quit"
+        if self._said:
+            line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
+        else:
+            pairs = [(COMPARE[id].key, self._word(id), id) for id in self._ids()]
+            room = cells - 4 - width(last) - GAP
+            while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
+                pairs.pop()
+            write(line, targets, 0, pairs)
+        line.add(" " * max(1, cells - 2 - width(last) - line.width))
+        write(line, targets, 0, [("esc", "back", "back"), ("Q", "quit", "quit")])
+        return [line.fill(cells)], targets
+
+    def _ids(self) -> list[str]:
+        found = self.things.both
+        if found is None:
+            return []
+        return ["next", "previous", "open", "only", "copy", *self._there(), "again"]
+
+    def _there(self) -> list[str]:
+        """Which of the two can be gone to."""
+        found = self.things.both
+        sides = (("left", found.left), ("right", found.right)) if found is not None else ()
+        return [id for id, side in sides if side.path is not None]
+
+    def _word(self, id: str) -> str:
+        found = self.things.both
+        match id:
+            case "open":
+                return "close" if self.things.at in self.things.opened else "open"
+            case "only":
+                return "all rows" if self.things.only else COMPARE[id].word
+            case "left" | "right" if found is not None:
+                return f"{COMPARE[id].word} {(found.left if id == 'left' else found.right).short}"
+            case _:
+                return COMPARE[id].word
+
+    def say(self, said: str) -> None:
+        """Tell the person something short, in the place of the keys."""
+        self._said = clean(said)
+        self.set_timer(SAID, self._unsay)
+        self.sync()
+
+    def _unsay(self) -> None:
+        self._said = ""
+        self.sync()
+
+    # Doing -----------------------------------------------------------------------------------------------------------
+
+    def on_things_moved(self, event: Things.Moved) -> None:
+        """Another row, other words above it."""
+        self.sync()
+
+    def on_lines_pressed(self, event: Lines.Pressed) -> None:
+        """The words of a key were clicked."""
+        self.action_do(event.action)
+
+    def on_click(self, event: events.Click) -> None:
+        """A second click opens a row."""
+        if event.chain == 2:
+            self.action_do("open")
+
+    def action_do(self, id: str) -> None:
+        """Do what a key stands for."""
+        things, found = self.things, self.things.both
+        match id:
+            case "back":
+                self.dismiss(None)
+            case "quit":
+                self._quit()
+            case "again":
+                self._read()
+            case _ if found is None:
+                self.say(self.things.fault or "Both runs are being read.")
+            case "open":
+                things.toggle()
+            case "next" | "previous":
+                if not things.jump(1 if id == "next" else -1):
+                    self.say("This is the last difference." if id == "next" else "This is the first difference.")
+            case "only":
+                things.show_only(not things.only)
+            case "copy":
+                self._copy(found)
+            case "left" | "right":
+                self._go(found.left if id == "left" else found.right)
+            case _:
+                pass
+        self.sync()
+
+    def _copy(self, found: Both) -> None:
+        row = self.things.row
+        if row is not None:
+            said = differing.as_text(compare.parts(row, found.left, found.right))
+            # Lone surrogates cannot be sent to a terminal.
+            self.app.copy_to_clipboard(said.encode("utf-8", "replace").decode())  # pyright: ignore[reportUnknownMemberType]
+            self.say(f"Copied {count(len(said), 'character')}.")
+
+    def _go(self, side: Side) -> None:
+        if side.path is None:
+            self.say("This run is kept nowhere, so it can't be gone to.")
+        else:
+            self.dismiss(side.path)

@@ -1,0 +1,95 @@
+"""A run of a scenario and branches of it, each in a directory, and the app on one that nobody runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from rlm_tui.debugger.fork import branch
+from rlm_tui.debugger.likeness import Change
+from rlm_tui.debugger.reading import ReadOnlySession
+from rlm_tui.demo.catalogue import model_for
+from rlm_tui.demo.scenario import Data, Limits
+from rlm_tui.engine.again import material
+from rlm_tui.engine.run import EngineRun
+from rlm_tui.journal import address
+from rlm_tui.journal.events import Point
+from rlm_tui.journal.run import Run
+from rlm_tui.journal.store import Journal, read
+from rlm_tui.journal.tree import Block
+from rlm_tui.llm.callable import CallableModel
+from rlm_tui.tui.app import DebuggerApp
+from tests.debugger.small import QUESTION, chat
+from tests.runs import DEADLINE_S, running
+from tests.tui.stage import Stage
+
+SCENARIO = "multi-hop"
+
+
+def played(runs: Path, name: str = SCENARIO) -> Path:
+    """A run that went through; its directory."""
+    with running(name, runs=runs) as one:
+        one.ended()
+        path = one.session.path
+    assert path is not None
+    return path
+
+
+def gone_on(path: Path, name: str = SCENARIO) -> Path:
+    """A branch, gone on with to its end."""
+    journal = Journal.open(path)
+    try:
+        again = material(journal)
+        engine = EngineRun(
+            journal, lambda _: model_for(name), context=again.context, task=again.task, model=again.model,
+            options=again.options,
+        )  # fmt: skip
+        asyncio.run(asyncio.wait_for(engine.go(), 2 * DEADLINE_S))
+    finally:
+        journal.close()
+    return path
+
+
+def forked(source: Path, at: str, point: Point, change: Change | None = None, why: str = "") -> Path:
+    """A branch that nobody has gone on with."""
+    return branch(read(source), at, point, change, why)
+
+
+def told_by(runs: Path, replies: Sequence[str]) -> Path:
+    """A run whose model says what it is told to, turn by turn; its directory."""
+    data = Data("some context", QUESTION, Limits(max_depth=1), "")
+    with running(runs=runs, model=CallableModel(chat({"": replies})), data=data) as one:
+        one.ended()
+        path = one.session.path
+    assert path is not None
+    return path
+
+
+def block_with(path: Path, words: str) -> Block:
+    """The block with some words in its code; of those in a batch, the first child's."""
+    reader = read(path)
+    run = Run(reader.events())
+    found = [block for block in run.blocks.values() if words in reader.text(block.code)]
+    return min(found, key=lambda block: run.calls[address.node_of(block.id)].item or 0)
+
+
+def mended(source: Path) -> Path:
+    """A branch of multi-hop in which a person mended the code that compares numbers as texts; gone on with."""
+    block = block_with(source, "max(values)")
+    code = read(source).text(block.code)
+    changed = code.replace("max(values)", "max(values) + 4")
+    return gone_on(forked(source, block.id, "block", Change("code", changed, was=code)))
+
+
+@asynccontextmanager
+async def looking(path: Path, size: tuple[int, int], **app: Any) -> AsyncIterator[Stage]:
+    """The app on a run that nobody runs, all of it read."""
+    made = DebuggerApp(ReadOnlySession(path), **app)
+    made.animation_level = "none"
+    async with made.run_test(size=size, notifications=True) as pilot:
+        stage = Stage(made, pilot, None)  # type: ignore[arg-type]
+        await stage.until(lambda: not stage.app.bridge.loading, "the whole journal")
+        yield stage
