@@ -88,7 +88,7 @@ _SHOWN = {
     "question_mark": "?", "colon": ":", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "shift+tab": "shift+tab", "less_than_sign": "<", "greater_than_sign": ">",
     "exclamation_mark": "!", "slash": "/", "full_stop": ".", "comma": ",", "shift+f11": "shift+F11", "f23": "shift+F11",
-    "delete": "del",
+    "delete": "del", "equals_sign": "=",
 }  # fmt: skip
 
 
@@ -174,6 +174,10 @@ ACTIONS: tuple[Action, ...] = (
            "run", legal.evaluate),
     Action("fork", ("D",), "branch", "A new run from the selected thing on: all before it is remembered.",
            "run", legal.fork),
+    Action("branches", ("T",), "branches", "The branches of this run as a tree: what was changed, what came of it.",
+           "look", legal.branches),
+    Action("compare", ("equals_sign",), "compare",
+           "This run beside the one it is a branch of; of one that is none, choose a branch.", "look", legal.branches),
     Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
            "run", legal.break_here, names=naming.break_here),
     Action("note", ("m",), "note", "Keep a remark by the selected thing, for people only.", "look", legal.note),
@@ -232,7 +236,7 @@ BAR_AT_LINE = ("release", "step", "evaluate", "console", "pause", "force_final",
 FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
     "open_value", "message", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here",
-    "stops", "fork", "zoom", "copy", "parent", "child", "iteration_back",
+    "stops", "fork", "compare", "branches", "zoom", "copy", "parent", "child", "iteration_back",
 )  # fmt: skip
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
@@ -277,6 +281,32 @@ STOPS: dict[str, Key] = {
 }
 """The keys of the screen with what is held and the breakpoints: letters as on the main screen, as far as they mean
 the same."""
+
+COMPARE: dict[str, Key] = {
+    "open": Key(("enter", "space"), "open"),
+    "next": Key(("full_stop",), "next difference"),
+    "previous": Key(("comma",), "previous"),
+    "only": Key(("f",), "only differences"),
+    "copy": Key(("y",), "copy"),
+    "left": Key(("1",), "go to"),
+    "right": Key(("2",), "go to"),
+    "again": Key(("r",), "read again"),
+    "back": Key(("escape", "q", "equals_sign"), "back"),
+    "quit": Key(("Q", "ctrl+q"), "quit"),
+}
+"""The keys of the screen with two runs side by side."""
+
+BRANCHES: dict[str, Key] = {
+    "go": Key(("enter",), "go there"),
+    "compare": Key(("equals_sign",), "compare"),
+    "name": Key(("n",), "name"),
+    "note": Key(("m",), "note"),
+    "delete": Key(("x", "delete"), "delete"),
+    "again": Key(("r",), "read again"),
+    "back": Key(("escape", "q", "T"), "back"),
+    "quit": Key(("Q", "ctrl+q"), "quit"),
+}
+"""The keys of the tree of branches."""
 
 
 def can(action: Action, view: View, session: SessionLike) -> bool:

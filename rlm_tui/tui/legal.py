@@ -266,6 +266,13 @@ def fork(view: View, session: SessionLike) -> str | None:
     return None if points(view) else "A branch can begin only at something that the run has come to."
 
 
+def branches(view: View, session: SessionLike) -> str | None:
+    """Of a run that has begun and is kept."""
+    if session.path is None:
+        return "This run is kept nowhere, so it has no branches."
+    return begun(view, session)
+
+
 def break_here(view: View, session: SessionLike) -> str | None:
     """While there is something that may still be stopped."""
     return scoped(view, session) or note(view, session)

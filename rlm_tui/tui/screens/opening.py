@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+from rlm_tui.journal.places import JOURNAL
 from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Bridge
@@ -14,6 +16,7 @@ from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Scope, SessionLike
+    from rlm_tui.tui.app import DebuggerApp
 
 NEXT_SCOPE: dict[Scope, Scope] = {"node": "subtree", "subtree": "run", "run": "node"}
 
@@ -100,6 +103,32 @@ class OpeningScreen(HandsScreen):
     def _go_there(self, id: str | None) -> None:
         if id is not None:
             self.view.show_held(id)
+        self.sync()
+
+    # Its branches ----------------------------------------------------------------------------------------------------
+
+    def do_compare(self) -> None:
+        """Put this run beside the one it is a branch of; of one that is none, or whose origin is gone, choose."""
+        path, parent = self.session.path, self.view.run.parent or {}
+        origin = path.parent / str(parent.get("run", "")) if path is not None and parent else None
+        if path is not None and origin is not None and (origin / JOURNAL).is_file():
+            from rlm_tui.tui.screens.compare import CompareScreen
+
+            screen = CompareScreen(self.view, self._bridge, path, origin, self.do_quit)
+            self.host.push_screen(screen, self._show_run)
+        else:
+            self.do_branches()
+
+    def do_branches(self) -> None:
+        """Open the tree of this run's branches."""
+        from rlm_tui.tui.screens.branches import BranchesScreen
+
+        screen = BranchesScreen(self.view, self.session, self._bridge, self.do_quit)
+        self.host.push_screen(screen, self._show_run)
+
+    def _show_run(self, path: Path | None) -> None:
+        if path is not None and path != self.session.path:
+            cast("DebuggerApp", self.host).show_run(path)
         self.sync()
 
     # The screen ------------------------------------------------------------------------------------------------------
