@@ -55,7 +55,8 @@ def carried_over(before: tuple[ChatMessage, ...], now: tuple[ChatMessage, ...]) 
     """How many leading messages two requests share."""
     shared = 0
     for old, new in zip(before, now, strict=False):
-        if old != new:
+        # A history grows by the same messages: what is the same one is not looked into.
+        if old is not new and old != new:
             break
         shared += 1
     return shared
@@ -106,11 +107,10 @@ class Asking:
         Raises:
             RequestFailed: When it failed and the failure was let apply.
         """
+        if not once_more and (end := self.effects.remembered("llm", id, LlmEnd)) is not None:
+            return end
         one = _One(self, id, node, request, before, leaf)
-        if once_more:
-            end = await self.effects.do(one.start(), one.live, one.again)
-        else:
-            end = await self.effects.once(one.start(), one.live, LlmEnd, one.again)
+        end = await self.effects.do(one.start(), one.live, one.again)
         if end.status in ("ok", "partial"):
             return end
         raise RequestFailed(end.error or ErrorInfo(kind="unknown", message="the request failed"), one.original)
