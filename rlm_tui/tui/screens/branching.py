@@ -16,8 +16,8 @@ from rlm_tui.tui.screens.dialog import paragraph
 from rlm_tui.tui.view import View
 
 BEGINS: dict[Point, str] = {
-    "llm": "before its request", "reply": "at its reply", "block": "before it runs", "call": "before it is asked",
-    "return": "at its answer", "observe": "before the model sees it", "final": "before it is accepted",
+    "llm": "request", "reply": "reply", "block": "block", "call": "prompt", "return": "answer",
+    "observe": "observation", "final": "final answer",
 }  # fmt: skip
 """Where a branch begins, by pause point, as the form has it."""
 
@@ -41,8 +41,8 @@ def fork(view: View, at: str, points: Sequence[Point], make: Callable[[str, Poin
         return [*lines, *paragraph("This run is not touched, and goes on as it is.", room)]
 
     def ask(said: Said) -> list[Asked] | str:
-        return [partial(make, at, begins[said["begins"]])]
+        return [partial(make, at, begins[said["begins at"]])]
 
-    entries = (Entry("begins", "choice", options=tuple(begins)),)
+    entries = (Entry("begins at", "choice", options=tuple(begins)),)
     about = words.joined(view.glyphs, item_title(view), view.label(view.node))
     return Question("Make a branch", about, at, "fork", "make it", entries, then, ask)
