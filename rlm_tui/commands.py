@@ -197,7 +197,19 @@ def _show(make: Callable[[], S], found: Settings, reopen: Callable[[Path], Sessi
         raise app.fault
     if not made:
         raise KeyboardInterrupt
+    for other in app.sessions[1:]:
+        _tell_of_branch(other.path)
     return made[0]
+
+
+def _tell_of_branch(path: Path | None) -> None:
+    """After the screen: where a branch is that was open on it too."""
+    from rlm_tui.journal.summary import summarize
+
+    if path is not None:
+        one = summarize(path)
+        verb = "resume" if one.state == "left" else "open"
+        print(f"A branch is kept, {one.state}: rlm-tui {verb} {one.id}", file=sys.stderr)
 
 
 def _ascii(found: Settings) -> bool:

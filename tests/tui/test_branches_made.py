@@ -10,8 +10,10 @@ from rlm_tui.journal.places import list_runs
 from rlm_tui.llm.pace import Pace
 from rlm_tui.making import GoingOn
 from rlm_tui.tui.app import DebuggerApp
+from rlm_tui.tui.screens.branches import BranchesScreen
 from rlm_tui.tui.screens.edit import EditScreen
 from rlm_tui.tui.screens.quit import QuitDialog
+from rlm_tui.tui.widgets.branches import BranchTree
 from rlm_tui.tui.widgets.editor import Editor
 from tests.runs import watched
 from tests.tui.stage import Stage
@@ -44,6 +46,14 @@ def test_a_branch_is_made_changed_and_let_go_on(tmp_path: Path) -> None:
                 # Of its own it asked from the third iteration on.
                 assert stage.run.own.requests == stage.run.totals.requests - 2
                 assert one.session.events() and not any(e.ev == "edit" for e in first.events())
+                branch = app.session
+                for other in (first, branch, first):
+                    await stage.press("T")
+                    await stage.until(lambda: isinstance(app.screen, BranchesScreen), "the branches")
+                    await stage.until(lambda: len(app.screen.query_one(BranchTree).entries) == 2, "both")
+                    await stage.press("up" if other is first else "down", "enter")
+                    await stage.until(lambda other=other: app.session is other, "the other run")
+                    await stage.until(lambda: app.screen is app.main, "its screen")
                 await stage.press("Q")
                 await stage.until(lambda: isinstance(app.screen, QuitDialog), "the question")
                 await stage.press("Q")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -131,15 +132,18 @@ class HandsScreen(PanesScreen):
 
     # Forms -----------------------------------------------------------------------------------------------------------
 
-    def _put(self, question: Question) -> None:
+    def _put(self, question: Question, then: Callable[[], None] | None = None) -> None:
         from rlm_tui.tui.screens.ask import AskDialog
 
-        self.host.push_screen(AskDialog(self.view, self._bridge, self.drafts, question), self._asked)
+        dialog = AskDialog(self.view, self._bridge, self.drafts, question)
+        self.host.push_screen(dialog, partial(self._asked, then=then))
 
-    def _asked(self, done: bool | None) -> None:
+    def _asked(self, done: bool | None, then: Callable[[], None] | None = None) -> None:
         if done is False:
             self.say("Not done. What you typed is kept as a draft.")
         self.sync()
+        if done and then is not None:
+            then()
 
     def do_supply(self) -> None:
         """Ask for the answer of a sub-call."""
@@ -165,18 +169,21 @@ class HandsScreen(PanesScreen):
         from rlm_tui.tui.screens import branching
 
         id = (self.view.item or self.view.node).removesuffix(OBS).removesuffix(ANSWER)
-        self._put(branching.fork(self.view, id, points(self.view), self._fork))
+        made: list[Path] = []
+        question = branching.fork(self.view, id, points(self.view), partial(self._fork, made))
+        # Shown when the form is gone: each open run has screens of its own, and the form is on this one's.
+        self._put(question, lambda: cast("DebuggerApp", self.host).show_run(made[0], to_change=True))
 
-    def _fork(self, at: str, point: Point) -> Future[Answer]:
-        """Make a branch, and show it."""
+    def _fork(self, made: list[Path], at: str, point: Point) -> Future[Answer]:
+        """Make a branch, and put it away for when it is to be shown."""
         told: Future[Answer] = Future()
 
-        def made(found: Path | str) -> None:
-            told.set_result(found if isinstance(found, str) else None)
-            if isinstance(found, Path):
-                cast("DebuggerApp", self.host).show_run(found, to_change=True)
+        def found(branch: Path | str) -> None:
+            if isinstance(branch, Path):
+                made.append(branch)
+            told.set_result(branch if isinstance(branch, str) else None)
 
-        self._bridge.ask(self.session.fork(at, point), made)
+        self._bridge.ask(self.session.fork(at, point), found)
         return told
 
     def do_note(self) -> None:
