@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from rlm_tui.demo.scenario import Data, Limits
 from rlm_tui.engine.again import material
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Point
+from rlm_tui.journal.events import Point, RunStart
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.journal.tree import Block
@@ -24,7 +24,8 @@ from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.app import DebuggerApp
 from tests.debugger.small import QUESTION, chat
 from tests.runs import DEADLINE_S, running
-from tests.tui.stage import Stage
+from tests.tui import scenes
+from tests.tui.stage import SHUT_IN, Stage
 
 SCENARIO = "multi-hop"
 
@@ -82,6 +83,31 @@ def mended(source: Path) -> Path:
     code = read(source).text(block.code)
     changed = code.replace("max(values)", "max(values) + 4")
     return gone_on(forked(source, block.id, "block", Change("code", changed, was=code)))
+
+
+def pinned(path: Path, runs: Path, called: Mapping[str, str], later_s: float) -> Path:
+    """The same run as every machine would have it; its directory.
+
+    Args:
+        path: The run.
+        runs: Where the copy is to be.
+        called: Its id and those it refers to, and what they are to be.
+        later_s: Seconds after the first run that it began.
+    """
+    source, began = read(path), scenes.START + later_s
+    journal = Journal.create(runs, run_id=called[path.name])
+    kept = 0
+    for event in source.events():
+        update: dict[str, Any] = {"t": scenes.START if 0 < event.seq <= kept else began + bool(event.seq)}
+        if isinstance(event, RunStart):
+            update |= {"run": called[path.name], "environment": SHUT_IN}
+            if event.parent is not None:
+                kept = event.parent["kept"]
+                update["parent"] = event.parent | {"run": called[event.parent["run"]]}
+        journal.copy(scenes.pinned(event).model_copy(update=update), source)
+    journal.close()
+    assert journal.path is not None
+    return journal.path
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from rlm_tui.journal.branches import Branch
 from rlm_tui.journal.tree import Mark, State
 from rlm_tui.tui import text
 from rlm_tui.tui.glyphs import STATE_INK
-from rlm_tui.tui.rows import edits, outcome
+from rlm_tui.tui.rows import edits, meters, outcome
 from rlm_tui.tui.rows.compare import Side
 from rlm_tui.tui.rows.layout import pairs, rule
 from rlm_tui.tui.rows.line import Line
@@ -50,6 +50,7 @@ class Figures:
         tokens: Its tokens: its own, and what it began with.
         short: The same in fewer words.
         cost: Its cost, as the tokens.
+        took: How long it worked, without the time that it was held.
         mark: Whether its answer follows from a person's hand.
         bytes: What its files take.
     """
@@ -59,6 +60,7 @@ class Figures:
     tokens: str
     short: str
     cost: str
+    took: str
     mark: Mark
     bytes: int
 
@@ -78,6 +80,7 @@ def figures(side: Side, branch: Branch, size: int) -> Figures:
         tokens=outcome.split(side, text.total_tokens),
         short=outcome.split(side, text.total_tokens, short=True),
         cost=outcome.split(side, text.cost),
+        took=text.duration(meters.working(side.view, run.root)) if run.root is not None else "",
         mark=run.root.final_mark if run.root is not None else "",
         bytes=size,
     )
@@ -222,8 +225,7 @@ def detail(view: View, row: Row, known: Figures | None, cells: int) -> list[Line
     if answer:
         told.append(("ended", ended))
     if known is not None:
-        took = f", {text.duration(one.seconds)} from first to last" if one.seconds is not None else ""
-        told += [("tokens", known.tokens), ("cost", known.cost + took)]
+        told += [("tokens", known.tokens), ("cost, time", ", ".join(filter(None, (known.cost, known.took))))]
     told += [("note" if n == 0 else "", text.one_line(note)) for n, note in enumerate(one.notes[-MOST_NOTES:])]
     size = f", {text.size(known.bytes).replace('characters', 'bytes')}" if known is not None else ""
     told.append(("kept", f"{text.clean(str(one.path))}{size}"))
