@@ -41,6 +41,7 @@ class Things(RowList):
         self.only = False
         self.at = ""
         self.fault = ""
+        self._numbers: dict[str, int] = {}
         self._glanced: str | None = None
         self._version = 0
 
@@ -48,6 +49,7 @@ class Things(RowList):
         """Show a comparison, what differs first opened; of one that was read again, what was looked at."""
         again = self.both is not None
         self.both = found
+        self._numbers = {key: n for n, key in enumerate((row.key for row in found.rows if not row.same), 1)}
         keys = {row.key for row in found.rows}
         self.opened &= keys
         if not again or self.at not in keys:
@@ -160,9 +162,7 @@ class Things(RowList):
 
     def differences(self) -> tuple[int, int]:
         """Which difference the cursor is on, from 1, and how many there are; 0 when it is on none."""
-        rows = self.both.rows if self.both is not None else []
-        keys = [row.key for row in rows if not row.same]
-        return (keys.index(self.at) + 1 if self.at in keys else 0), len(keys)
+        return self._numbers.get(self.at, 0), len(self._numbers)
 
     def action_cursor(self, step: int) -> None:
         """Move the cursor; first through a text that is longer than the window."""
