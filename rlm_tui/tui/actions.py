@@ -69,6 +69,12 @@ class Action:
         """What it does here and now, in a sentence."""
         return self.tells(view, session) if self.tells else self.help
 
+    def refuses(self, view: View, session: SessionLike) -> str | None:
+        """Why it cannot be done now, in words for the person; None when it can."""
+        if view.past is not None and self.group in ("decide", "run") and self.id != "fork":
+            return legal.PAST
+        return self.legal(view, session)
+
     def guarded(self, view: View, session: SessionLike) -> bool:
         """Whether it is not taken during the grace."""
         return self.decides or (self.destroys is not None and self.destroys(view, session))
@@ -85,7 +91,9 @@ class Action:
 
 
 _SHOWN = {
-    "question_mark": "?", "colon": ":", "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
+    "question_mark": "?", "colon": ":", "left_parenthesis": "(", "right_parenthesis": ")",
+    "left_curly_bracket": "{", "right_curly_bracket": "}",
+    "left_square_bracket": "[", "right_square_bracket": "]", "escape": "esc",
     "shift+tab": "shift+tab", "less_than_sign": "<", "greater_than_sign": ">",
     "exclamation_mark": "!", "slash": "/", "full_stop": ".", "comma": ",", "shift+f11": "shift+F11", "f23": "shift+F11",
     "delete": "del", "equals_sign": "=",
@@ -180,15 +188,25 @@ ACTIONS: tuple[Action, ...] = (
            "This run beside the one it is a branch of; of one that is none, choose a branch.", "look", legal.branches),
     Action("break_here", ("b",), "break here", "Set a breakpoint at the selected thing, or take it away.",
            "run", legal.break_here, names=naming.break_here),
-    Action("note", ("m",), "note", "Keep a remark by the selected thing, for people only.", "look", legal.note),
+    Action("note", ("m",), "note", "Keep a remark by the selected thing, for people only.", "look",
+           lambda v, s: legal.present(v, s) or legal.note(v, s)),
     Action("slower", ("less_than_sign",), "slower", "Let the scripted model speak slower.", "run", legal.paced),
     Action("faster", ("greater_than_sign",), "faster", "Let the scripted model speak faster.", "run", legal.paced),
-    Action("stops", ("B",), "breakpoints", "What is held, everywhere, and the breakpoints.", "look", legal.always),
+    Action("stops", ("B",), "breakpoints", "What is held, everywhere, and the breakpoints.", "look", legal.present),
     Action("next_held", ("h",), "next held", "Go to the next thing that is held.", "look", legal.next_held),
     Action("parent", ("u",), "parent", "Go up to the node that asked.", "look", legal.parent),
     Action("child", ("d",), "child", "Go down into the call.", "look", legal.child),
     Action("iteration_back", ("left_square_bracket",), "iteration back", "The iteration before.", "look", legal.back),
     Action("iteration_forward", ("right_square_bracket",), "iteration", "The iteration after.", "look", legal.forward),
+    Action("earlier", ("left_parenthesis",), "earlier",
+           "See the whole run as it was one moment before: looking back changes nothing.", "look", legal.earlier),
+    Action("later", ("right_parenthesis",), "later", "See it one moment after; after the last one, as it is now.",
+           "look", legal.in_the_past),
+    Action("turn_earlier", ("left_curly_bracket",), "iteration earlier",
+           "See the run as it was when an iteration of this node last began.", "look", legal.earlier),
+    Action("turn_later", ("right_curly_bracket",), "iteration later",
+           "See the run as it was when the next iteration of this node began.", "look", legal.in_the_past),
+    Action("now", ("l",), "now", "See the run as it is now again, and act on it.", "look", legal.in_the_past),
     Action("pane", ("tab",), "pane", "The next pane.", "look", legal.always),
     Action("pane_back", ("shift+tab",), "pane back", "The pane before.", "look", legal.always),
     Action("calls", ("1",), "calls", "The tree of calls.", "look", legal.always),
@@ -217,7 +235,8 @@ ACTIONS: tuple[Action, ...] = (
            "app", legal.always),
     Action("help", ("question_mark", "f1"), "help", "What the keys do.", "app", legal.always),
     Action("back", ("q", "escape"), "back",
-           "End finding or filtering; out of the zoom; in a narrow window, to the pane before.", "app", legal.always),
+           "End finding or filtering; out of the past and the zoom; in a narrow window, to the pane before.",
+           "app", legal.always),
     Action("interrupt", ("ctrl+c",), "copy or pause", "Copy what is marked; else pause; else offer to quit.",
            "app", legal.always),
     Action("quit", ("Q", "ctrl+q"), "quit", "Leave, or end the run.", "app", legal.always),
@@ -237,7 +256,10 @@ FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
     "open_value", "message", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here",
     "stops", "fork", "compare", "branches", "zoom", "copy", "parent", "child", "iteration_back",
+    "earlier",
 )  # fmt: skip
+PAST = ("earlier", "later", "turn_earlier", "turn_later", "now")
+"""The banner's order, while the run is seen as it was."""
 ALWAYS = ("commands", "help", "quit")
 """What stands at the right of the footer."""
 
@@ -311,13 +333,13 @@ BRANCHES: dict[str, Key] = {
 
 def can(action: Action, view: View, session: SessionLike) -> bool:
     """Whether an action can be done now."""
-    return action.legal(view, session) is None
+    return action.refuses(view, session) is None
 
 
 def bar(view: View, session: SessionLike) -> list[Action]:
     """The decision bar's verbs: the primary one first, then the other legal ones."""
     held = view.held_here()
-    if held is None:
+    if held is None or view.past is not None:
         return []
     order = BAR_AT_LINE if held.point == "line" else BAR
     if held.point == "error":
@@ -335,12 +357,15 @@ def bar(view: View, session: SessionLike) -> list[Action]:
 def footer(view: View, session: SessionLike) -> list[Action]:
     """The footer's actions at the left, most useful first; without the verbs of the decision bar when that stands."""
     ids: Iterable[str] = FOOTER
-    if view.held_here() is None and not session.read_only and view.run.end is None:
+    if view.past is not None:
+        ids = ("fork", *(id for id in FOOTER if id != "earlier"))
+    elif view.held_here() is None and not session.read_only and view.run.end is None:
         ids = FOOTER if session.wants(node_of(view)) else (*FOOTER_RUNNING, *FOOTER)
         # Somebody waits elsewhere: the way there comes before everything.
         ids = dict.fromkeys(("next_held", *ids))
     elif view.run.end is not None or session.read_only:
-        ids = ("copy", "iteration_back", *(id for id in FOOTER if id not in ("copy", "iteration_back", "follow")))
+        first = ("copy", "iteration_back", "earlier")
+        ids = (*first, *(id for id in FOOTER if id not in (*first, "follow")))
     if view.filtered is not None:
         # Rows are hidden: the way to all of them is never cut.
         ids = ("back", *ids)

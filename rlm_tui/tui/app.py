@@ -275,7 +275,7 @@ class DebuggerApp(App[Wish | None]):
         from rlm_tui.tui.text import clean
 
         desk.told += len(notices)
-        if desk.view.run.seen == 0 and not desk.session.read_only:
+        if desk.view.live.seen == 0 and not desk.session.read_only:
             self.exit(None)
         for notice in notices:
             self.notify(clean(notice), severity="error", timeout=NOTICED_S, markup=False)

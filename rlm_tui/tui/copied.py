@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.tui.rows import output, pages
-from rlm_tui.tui.view import OBS, View, in_hand
+from rlm_tui.tui.selection import OBS, in_hand
+from rlm_tui.tui.view import View
 
 
 def copies_output(view: View) -> bool:

@@ -41,6 +41,7 @@ class Desk:
             scenario=session.scenario,
             read_only=session.read_only,
         )
+        self.view.journal = session.events
         self.view.breakpoints = None if session.read_only else session.breakpoints
         past = session.events()
         # A journal that nobody runs is read as it is folded; of one that grows, the beginning is taken at once.
@@ -53,7 +54,7 @@ class Desk:
     @property
     def over(self) -> bool:
         """Whether there is nothing to ask before quitting."""
-        return self.session.read_only or self.view.run.end is not None
+        return self.session.read_only or self.view.live.end is not None
 
     def take(self) -> None:
         """Fold what has come since the last time, and repaint what it changed."""
@@ -62,18 +63,20 @@ class Desk:
             self.view.apply(event)
             self._go_into(event)
             taken += 1
-        if self.bridge.answer() + taken:
+        if self.view.take_past() + self.bridge.answer() + taken:
             self.main.sync()
             self._change()
 
     def _change(self) -> None:
-        held = self.view.held_here()
+        held = self.view.held_here() if self.view.past is None else None
         if self.to_change and held is not None and held.why == RESUME and self.main.is_current:
             self.to_change = False
             self.main.do_edit()
 
     def _go_into(self, event: Event) -> None:
         """After *into*, the next thing held below it is where the person wants to be."""
+        if self.view.past is not None:
+            return
         if isinstance(event, Go):
             self._into = event.id if event.verb == "into" else ""
         elif isinstance(event, Hold) and self.to_change and event.why == RESUME:

@@ -10,13 +10,17 @@ from rlm_tui.journal.fork import points_at
 from rlm_tui.journal.tree import Block, Call, Iteration
 from rlm_tui.tui.rows.pages import COUNT, MESSAGES, VARIABLES
 from rlm_tui.tui.rows.status import running_block
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.selection import ANSWER, OBS
+from rlm_tui.tui.view import View
 from rlm_tui.tui.words import ends_here, failed, is_edited
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
 
 READ_ONLY = "This run is read-only: it can be looked at, not changed."
+
+
+PAST = "This is the past: nothing can be changed in it. l goes back to now, D makes a branch from here."
 
 
 def node_of(view: View) -> str:
@@ -255,6 +259,21 @@ def note(view: View, session: SessionLike) -> str | None:
     if session.read_only:
         return READ_ONLY
     return None if view.run.root is not None else "Nothing has begun yet."
+
+
+def present(view: View, session: SessionLike) -> str | None:
+    """While the run is seen as it is now."""
+    return PAST if view.past is not None else None
+
+
+def in_the_past(view: View, session: SessionLike) -> str | None:
+    """While the run is seen as it was."""
+    return None if view.past is not None else "This is how it is now."
+
+
+def earlier(view: View, session: SessionLike) -> str | None:
+    """After the first moment."""
+    return None if view.moment(-1) is not None else "There is nothing before this."
 
 
 def fork(view: View, session: SessionLike) -> str | None:

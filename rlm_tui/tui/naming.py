@@ -8,8 +8,9 @@ from rlm_tui.journal.address import ROOT
 from rlm_tui.tui.copied import copies_output
 from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.rows.edits import taken_back
+from rlm_tui.tui.selection import ANSWER, OBS
 from rlm_tui.tui.text import cut
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.view import View
 from rlm_tui.tui.words import edits_of, failed, is_edited, release_word
 
 if TYPE_CHECKING:

@@ -1,32 +1,29 @@
 """What is selected and how it is seen: plain Python, one per screen. Widgets read it; actions change it.
 
-The run it holds is the fold of every event so far; selecting something never asks the engine.
+The run it shows is the fold of every event so far, or of the first of them; selecting something never asks the engine.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
 
 from rlm_tui.journal import address, events
-from rlm_tui.journal.events import Blob, Event, Text
+from rlm_tui.journal.events import Event, Text
 from rlm_tui.journal.run import Run
-from rlm_tui.journal.tree import Block, Call, Held, Iteration, Node
 from rlm_tui.tui.glyphs import UNICODE, Glyphs
-from rlm_tui.tui.labels import Labels
 from rlm_tui.tui.looks import Look
-from rlm_tui.tui.tally import Tally
+from rlm_tui.tui.past import KEPT, Fold, Moments, Past
+from rlm_tui.tui.selection import ANSWER, OBS, Selection
 
 if TYPE_CHECKING:
-    from rlm_tui.debugger.likeness import BreakpointsLike, Scope
+    from rlm_tui.debugger.likeness import BreakpointsLike
     from rlm_tui.tui.rows.found import Filtered, Found
 
 Size = Literal["wide", "medium", "narrow", "tiny"]
-Item = Iteration | Block | Call
-
-OBS = "/obs"
-ANSWER = "/answer"
+Place = tuple[str, str | None]
+"""The address of what is shown, and of the row that is selected."""
 
 
 def size_for(width: int, height: int) -> Size:
@@ -38,51 +35,42 @@ def size_for(width: int, height: int) -> Size:
     return "medium" if width >= 100 and height >= 30 else "narrow"
 
 
-def as_text(value: Any) -> Text:
-    """A text from free JSON of an event, whichever way it is kept there; empty for None."""
-    if isinstance(value, str | Blob):
-        return value
-    if isinstance(value, dict) and "$blob" in value:
-        return Blob.model_validate(cast("dict[str, Any]", value))
-    return "" if value is None else str(cast("object", value))
-
-
-def in_hand(held: Held, key: str) -> Text:
-    """A text of a held value; empty when there is none."""
-    return as_text(held.value.get(key))
+def _from(kept: list[Event], first: int) -> Iterator[Event]:
+    """The events of a list that may grow meanwhile."""
+    while first < len(kept):
+        yield kept[first]
+        first += 1
 
 
 def _head(value: Text | None) -> str:
     return events.head(value)
 
 
-class View:
+class View(Selection):
     """What a person looks at.
 
     Attributes:
-        run: The fold.
         text: Gives the whole of a text, wherever it is kept.
         glyphs: The table of signs.
         clock: Seconds since the epoch.
         scenario: The name of the demo, or None.
         read_only: Whether this is an opened journal that nobody runs.
-        node: The address whose trajectory is shown: an RLM node's or a leaf call's.
-        item: The address of the selected row: an iteration, a block, a call, an iteration + ``/obs``, a node +
-            ``/answer``; None for what the node was asked.
+        journal: Gives every event of the run, oldest first; None when it is kept nowhere.
+        moments: The moments at which the run can be looked at as it was.
+        past: The moment at which it is looked at; None while it is seen as it is now.
         tab: The inspector's tab, from 0.
         follow: Whether the selection goes with the newest thing of the selected node.
         folded: Addresses of nodes and batches (block + ``*`` + number) whose rows in the tree are hidden.
         size: The layout.
         grace: Whether decision keys are not taken yet.
-        labels: What calls are called.
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
         variable: The name under the cursor of the variables; None when there are none in view.
         looks: By node, what was looked at in copies of its REPL since it is held.
-        scope: What the verbs that go on are of: the node, it and what is below it, or the run.
         breakpoints: The breakpoints, for the sign of a row that has one; None when there are none to ask.
         found: What is looked for, and the hit that is shown; None when nothing is.
         filtered: Which rows of the tree are shown; None when all are.
         version: Counts the events that may change what is shown, pieces of streams left out.
+        epoch: Counts how often another fold came to be shown.
     """
 
     def __init__(
@@ -95,49 +83,75 @@ class View:
         scenario: str | None = None,
         read_only: bool = False,
     ) -> None:
-        self.run = run or Run()
+        super().__init__()
+        self._live = self._fold = Fold(run)
+        self._kept: list[Event] | None = []
+        self._strayed: tuple[Place, Place] | None = None
         self.text = text
         self.glyphs = glyphs
         self.clock = clock
         self.scenario = scenario
         self.read_only = read_only
-        self.node = address.ROOT
-        self.item: str | None = None
+        self.journal: Callable[[], Iterable[Event]] | None = None
+        self.moments = Moments()
+        self.past: Past | None = None
         self.tab = 0
         self.follow = True
         self.folded: set[str] = set()
         self.size: Size = "wide"
         self.grace = False
-        self.labels = Labels()
         self.frame = 0
-        self._tally = Tally(self.run)
-        self._asked: dict[str, Iteration] = {}
         self.variable: str | None = None
         self.looks: dict[str, list[Look]] = {}
-        self.scope: Scope = "node"
         self.breakpoints: BreakpointsLike | None = None
         self.found: Found | None = None
         self.filtered: Filtered | None = None
         self.version = 0
+        self.epoch = 0
         if self.run.seen:
             self.select_node(self.run.root.id if self.run.root else address.ROOT)
+
+    @property
+    def run(self) -> Run:
+        """The run as it is shown: now, or as it was."""
+        return self._fold.run
+
+    @property
+    def live(self) -> Run:
+        """The run as it is now, whatever is shown."""
+        return self._live.run
+
+    @property
+    def still(self) -> bool:
+        """Whether no time goes by in what is shown: nobody runs it."""
+        return self.read_only or self.past is not None or self.run.end is not None
 
     # Events --------------------------------------------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
         """Fold one event; when following, move the selection to the newest thing of the selected node."""
-        held = self.run.held.get(event.id) if isinstance(event, events.Go | events.NodeEnd) else None
+        held = self.live.held.get(event.id) if isinstance(event, events.Go | events.NodeEnd) else None
         if held is not None:
             self.looks.pop(held.node, None)
-        self.run.apply(event)
-        if isinstance(event, events.Chunk):
+        self._live.apply(event)
+        self._keep(event)
+        if self._fold is not self._live or isinstance(event, events.Chunk):
             return
         concerns = self._concerns(event)
         if concerns or isinstance(event, events.Hold | events.Go | events.Edit | events.RunEnd | events.Rebuild):
             self.version += 1
-        self._tally.add(event)
         if self.follow and concerns:
             self.item = self.newest()
+
+    def _keep(self, event: Event) -> None:
+        """Have what was be there to be looked at again."""
+        self.moments.add(event)
+        if self._kept is None or event.seq < 0:
+            return
+        if event.seq != len(self._kept) or event.seq >= KEPT:
+            self._kept = None
+        else:
+            self._kept.append(event)
 
     def _concerns(self, event: Event) -> bool:
         if isinstance(event, events.Hold) and event.node == self.node:
@@ -151,12 +165,12 @@ class View:
     @property
     def deepest(self) -> int:
         """The depth of the deepest call so far; the root's is 0."""
-        return self._tally.deepest
+        return self._fold.tally.deepest
 
     @property
     def errors(self) -> set[str]:
         """Addresses of what went wrong: a failed child counts once, whatever failed in it."""
-        return self._tally.errors
+        return self._fold.tally.errors
 
     def advance(self) -> bool:
         """Show the next picture of the moving sign; four a second keep every sign in step, of a run that goes on.
@@ -164,8 +178,7 @@ class View:
         Returns:
             Whether it is another one than before.
         """
-        still = self.read_only or self.run.end is not None
-        frame = 0 if still else int(self.clock() * 4) % 4
+        frame = 0 if self.still else int(self.clock() * 4) % 4
         moved, self.frame = frame != self.frame, frame
         return moved
 
@@ -173,6 +186,82 @@ class View:
         """Keep what was looked at, until the node goes on."""
         self.looks.setdefault(node, []).append(look)
         self.version += 1
+
+    # The past ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _here(self) -> int:
+        return self.past.wanted if self.past is not None else self._live.at
+
+    def moment(self, step: int, *, turn: bool = False) -> int | None:
+        """The moment before (-1) or after (1) the one that is shown; None when there is none.
+
+        Args:
+            step: Which way.
+            turn: Whether one at which an iteration of the shown node begins.
+        """
+        moments, here = self.moments, self._here
+        if turn:
+            return moments.turn_before(self.node, here) if step < 0 else moments.turn_after(self.node, here)
+        return moments.before(here) if step < 0 else moments.after(here)
+
+    def look_back(self, moment: int) -> None:
+        """Show the run as it was at a moment; soon, where that takes longer than a key may.
+
+        Args:
+            moment: The number of an event.
+        """
+        if self.past is None:
+            self.past = Past(self._events)
+        if self.past.go(moment) and self.past.fold is not None:
+            self._stand_on(self.past.fold)
+
+    def take_past(self) -> bool:
+        """Show what has been folded since the last time; whether there was anything."""
+        if self.past is None or not self.past.take() or self.past.fold is None:
+            return False
+        self._stand_on(self.past.fold)
+        return True
+
+    def go_live(self) -> None:
+        """Show the run as it is now."""
+        if self.past is not None:
+            self.past.close()
+            self.past = None
+            self._stand_on(self._live)
+
+    def _events(self, first: int) -> Iterator[Event]:
+        if self._kept is not None:
+            return _from(self._kept, first)
+        return (event for event in (self.journal() if self.journal is not None else ()) if event.seq >= first)
+
+    def _stand_on(self, fold: Fold) -> None:
+        """Show another fold; what is selected stays so where it is there, and comes back where it is there again."""
+        here = self.node, self.item
+        wanted = self._strayed[0] if self._strayed is not None and self._strayed[1] == here else here
+        self._fold = fold
+        self.epoch += 1
+        self.version += 1
+        self._asked.clear()
+        self.node, self.item = wanted
+        while self.shown is None and (up := address.node_of(address.parent(self.node))) != self.node:
+            self.node = up
+        if self.follow or self.node != wanted[0] or not self._is_there():
+            self.item = self.newest()
+        now = self.node, self.item
+        self._strayed = (wanted, now) if now != wanted and not self.follow else None
+
+    def _is_there(self) -> bool:
+        """Whether the selected row is one."""
+        if self.item is None:
+            return True
+        if self.item.endswith(OBS):
+            iteration = self.run.iterations.get(self.item.removesuffix(OBS))
+            return iteration is not None and iteration.obs is not None
+        if self.item.endswith(ANSWER):
+            shown = self.shown
+            return shown is not None and shown.status != "open"
+        return self.thing() is not None
 
     # Selecting -----------------------------------------------------------------------------------------------------
 
@@ -202,219 +291,9 @@ class View:
         if on:
             self.item = self.newest()
 
-    # What is there -------------------------------------------------------------------------------------------------
-
-    @property
-    def shown(self) -> Node | Call | None:
-        """The node, or the leaf call, whose trajectory is shown."""
-        return self.run.nodes.get(self.node) or self.run.calls.get(self.node)
-
-    def thing(self, id: str | None = None) -> Item | Node | None:
-        """What an item's address stands for: an iteration for its observation, a node for its answer.
-
-        Args:
-            id: The item's address; None means the selected one.
-        """
-        id = id or self.item
-        if id is None:
-            return None
-        if id.endswith(OBS):
-            return self.run.iterations.get(id.removesuffix(OBS))
-        if id.endswith(ANSWER):
-            id = id.removesuffix(ANSWER)
-            return self.run.nodes.get(id) or self.run.calls.get(id)
-        return (
-            self.run.blocks.get(id) or self.run.calls.get(id) or self.run.iterations.get(id) or self._about_to_ask(id)
-        )
-
-    def iterations(self, node: Node) -> list[Iteration]:
-        """The iterations of a node, the default answer's, and one whose first request is held and was never sent."""
-        found = [*node.iterations, *([node.default] if node.default else [])]
-        held = self.held_in(node.id)
-        asked = self._about_to_ask(held.id) if held is not None and held.node == node.id else None
-        return [*found, asked] if asked is not None else found
-
-    def about_to_ask(self, iteration: Iteration) -> bool:
-        """Whether an iteration's request is held, not sent yet."""
-        held = self.run.held.get(iteration.id)
-        return held is not None and held.point == "llm"
-
-    def _about_to_ask(self, id: str) -> Iteration | None:
-        """The iteration of a held request that the journal knows nothing else of yet."""
-        held = self.run.held.get(id)
-        if held is None or held.point != "llm" or id in self.run.iterations or id in self.run.calls:
-            return None
-        node = self.run.nodes.get(held.node)
-        if node is not None and id not in self._asked:
-            self._asked[id] = Iteration(id, address.number(id), node)
-        return self._asked.get(id)
-
-    def code(self, block: Block) -> Text:
-        """The code of a block: as it runs or ran, or, before anyone changed it, as it is held."""
-        held = self.run.held.get(block.id)
-        if held is not None and held.point == "block" and block.was is None and "code" in held.value:
-            return in_hand(held, "code")
-        return block.code
-
-    def newest(self) -> str | None:
-        """The address of the row of the shown node that a person wants to see: held, else live, else last."""
-        held = self.held_in(self.node)
-        if held is not None:
-            return self.item_of(held)
-        shown = self.shown
-        if shown is None:
-            return None
-        if isinstance(shown, Call):
-            return shown.id if shown.status == "open" else shown.id + ANSWER
-        if shown.status != "open":
-            return shown.id + ANSWER
-        last = shown.default or (shown.iterations[-1] if shown.iterations else None)
-        if last is None:
-            return None
-        if last.obs is not None:
-            return last.id + OBS
-        ran = [block for block in last.blocks if block.origin != "eval"]
-        return ran[-1].id if ran else last.id
-
-    def item_of(self, held: Held) -> str:
-        """The address of the row on which a held value is shown."""
-        if held.point == "limit" and held.id == held.node and held.id in self.run.nodes:
-            return held.node + ANSWER
-        if held.id in self.run.calls:
-            return held.id
-        if held.point == "observe":
-            return held.id + OBS
-        if held.point == "final":
-            return held.node + ANSWER
-        if held.point != "llm" and held.id not in self.run.blocks and held.id not in self.run.iterations:
-            up = address.parent(held.id)
-            return up if up in self.run.iterations else held.node + ANSWER
-        return held.id
-
-    def held_in(self, node: str) -> Held | None:
-        """The newest value held in a node, or of a leaf call."""
-        found = self.run.held.get(node)
-        if found is not None:
-            return found
-        shown = self.run.nodes.get(node)
-        if shown is not None and shown.held is not None and shown.held.id in self.run.held:
-            return shown.held
-        return next((h for h in reversed(self.run.held.values()) if h.node == node), None)
-
-    def held_here(self) -> Held | None:
-        """The value held for the selected row, else the newest one of the shown node; None when nothing is.
-
-        On the row of a child that goes on, only what that child holds is meant.
-        """
-        for held in self.run.held.values():
-            if self.item is not None and self.item_of(held) == self.item:
-                return held
-        child = self.run.nodes.get(self.selected_call() or "")
-        return self.held_in(child.id if child is not None and child.status == "open" else self.node)
-
-    def selected_call(self) -> str | None:
-        """The address of the call on whose row the cursor is; None elsewhere."""
-        return self.item if self.item in self.run.calls and self.item != self.node else None
-
-    def held_within(self) -> list[Held]:
-        """What is held in the scope that is set: of the selected node, of it and what is below, or of the run."""
-        if self.scope == "run":
-            return list(self.run.held.values())
-        here = self.held_here()
-        if self.scope == "node":
-            return [here] if here is not None else []
-        top = here.node if here is not None else self.selected_call() or self.node
-        return [held for held in self.run.held.values() if address.within(top, held.id)]
-
-    def home_of(self, held: Held) -> str:
-        """The address to show for a held value: a call's own, else its node's."""
-        return held.id if held.id in self.run.calls else held.node
-
-    def next_held(self) -> str | None:
-        """The address to show for the held thing after the current one, round and round; None when nothing is held."""
-        homes = list(dict.fromkeys(self.home_of(held) for held in self.run.held.values()))
-        if not homes:
-            return None
-        here = self.held_here()
-        now = self.node if self.node in homes else self.home_of(here) if here else ""
-        return homes[(homes.index(now) + 1) % len(homes)] if now in homes else homes[0]
-
-    # Going about ---------------------------------------------------------------------------------------------------
-
-    def parent_node(self) -> str | None:
-        """The address of the node that asked for the shown one; None at the root."""
-        call = self.run.calls.get(self.node)
-        return address.node_of(call.block.id) if call else None
-
-    def child_node(self) -> str | None:
-        """The address of a call below: the selected one, else of the selected block, else the node's last.
-
-        Among several the held one comes first, then one that runs.
-        """
-        thing = self.thing()
-        if isinstance(thing, Call):
-            return thing.id if thing.id != self.node else None
-        shown = self.shown
-        calls = thing.calls if isinstance(thing, Block) else []
-        if not calls and isinstance(shown, Node):
-            calls = list(shown.calls())[-1:]
-        rank = {"held": 0, "sampling": 1, "executing": 1, "waiting": 1, "between": 1}
-        best = min(calls, key=lambda call: rank.get(call.state, 2), default=None)
-        return best.id if best else None
-
-    def iteration_back(self) -> str | None:
-        """The address of the iteration before the selected one; the first one's own from inside it."""
-        return self._iteration(-1)
-
-    def iteration_forward(self) -> str | None:
-        """The address of the iteration after the selected one; None at the last."""
-        return self._iteration(1)
-
-    def _iteration(self, step: int) -> str | None:
-        node = self.run.nodes.get(self.node)
-        all_ = self.iterations(node) if node is not None else []
-        if not all_:
-            return None
-        here = self.iteration_of(self.item)
-        if here is None:
-            return (all_[-1] if self.item and self.item.endswith(ANSWER) else all_[0]).id
-        at = next((n for n, iteration in enumerate(all_) if iteration is here), 0)
-        if step < 0 and self.item != here.id:
-            return here.id
-        return all_[at + step].id if 0 <= at + step < len(all_) else None
-
-    def iteration_of(self, id: str | None) -> Iteration | None:
-        """The iteration of the shown node that an item belongs to."""
-        thing = self.thing(id) if id else None
-        if isinstance(thing, Call):
-            thing = thing.block
-        if isinstance(thing, Block):
-            base = thing.id.rsplit("+", 1)[0] if "+" in thing.id.rsplit("/", 1)[-1] else thing.id
-            return self.run.iterations.get(address.parent(base)) or self.run.iterations.get(base)
-        return thing if isinstance(thing, Iteration) else None
-
     def breakpoint(self, id: str | None) -> str:
         """The sign of the breakpoint that was set at a thing: on, off, or broken; empty when there is none."""
         if id is None or self.breakpoints is None or not (marks := self.breakpoints.marks(id)):
             return ""
         first = self.breakpoints.all()[marks[0]]
         return self.glyphs.broken if first.error else self.glyphs.breakpoint if first.on else self.glyphs.breakpoint_off
-
-    def label(self, id: str) -> str:
-        """What a node or a call is called: harmless, on one line, not cut."""
-        if (call := self.run.calls.get(id)) is not None:
-            return self.labels.call(call)
-        return "root" if id == address.ROOT else id
-
-    def path(self, id: str | None = None) -> list[str]:
-        """The labels from the root down to a node or a call.
-
-        Args:
-            id: Its address; None means the shown one.
-        """
-        id = id or self.node
-        labels: list[str] = []
-        while (call := self.run.calls.get(id)) is not None:
-            labels.append(self.labels.call(call))
-            id = address.node_of(call.block.id)
-        return ["root", *reversed(labels)]

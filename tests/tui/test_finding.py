@@ -16,7 +16,7 @@ from rlm_tui.tui.rows import found
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.pages import tabs
 from rlm_tui.tui.screens.hits import draw as draw_hit
-from rlm_tui.tui.view import ANSWER, OBS
+from rlm_tui.tui.selection import ANSWER, OBS
 from tests.runs import DEADLINE_S
 from tests.tui import sample
 

@@ -116,7 +116,7 @@ async def test_looking_back_at_a_run_that_goes_on_says_so(stage: Stage) -> None:
     await stage.verb("a")
     await stage.until(lambda: stage.run.root.state == "waiting" and stage.run.subcalls == 7, "children asked")
     await stage.press("left_square_bracket", "left_square_bracket")
-    assert "past: i2 of 3, the run is at i3" in stage.bar
+    assert "looking at i2 of 3, the run is at i3" in stage.bar
     await stage.press("F")
     assert stage.bar == ""
 

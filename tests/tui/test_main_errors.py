@@ -11,7 +11,7 @@ from rlm_tui.demo.catalogue import model_for
 from rlm_tui.journal.events import Edit
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.tui.screens.edit import Editor, EditScreen
-from rlm_tui.tui.view import ANSWER
+from rlm_tui.tui.selection import ANSWER
 from rlm_tui.tui.widgets.trajectory import Trajectory
 from tests.tui.stage import Stage, staged
 

@@ -21,7 +21,8 @@ from rlm_tui.journal.events import (
 from rlm_tui.journal.run import Run
 from rlm_tui.tui.copied import copied
 from rlm_tui.tui.rows import pages
-from rlm_tui.tui.view import View, as_text, size_for
+from rlm_tui.tui.selection import as_text
+from rlm_tui.tui.view import View, size_for
 from tests.tui import sample
 from tests.tui.sample import feed
 

@@ -12,7 +12,8 @@ from rlm_tui.tui.rows import strips
 from rlm_tui.tui.rows.code import difference
 from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import View, in_hand
+from rlm_tui.tui.selection import in_hand
+from rlm_tui.tui.view import View
 
 _HANDS = {
     "code": "your edit of", "reply": "your edit of the reply,", "obs": "your edit of the observation,",

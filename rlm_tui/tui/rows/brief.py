@@ -84,7 +84,8 @@ def _going_on(view: View, block: Block) -> tuple[str, str]:
 def _ahead(view: View, block: Block) -> bool:
     """Whether a block that has not run may still do so."""
     node = view.run.nodes.get(address.node_of(block.id))
-    return view.run.end is None and not view.read_only and node is not None and node.status == "open"
+    seen = view.past is not None or not view.read_only
+    return view.run.end is None and seen and node is not None and node.status == "open"
 
 
 def _running(view: View, block: Block) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from rlm_tui.tui.rows import messages
 from rlm_tui.tui.rows.code import difference
 from rlm_tui.tui.rows.layout import Layout, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import ANSWER, OBS, View, as_text
+from rlm_tui.tui.selection import ANSWER, OBS, as_text
+from rlm_tui.tui.view import View
 
 NAMES = {
     "messages": "request", "reply": "reply", "code": "code", "prompt": "prompt", "answer": "answer",

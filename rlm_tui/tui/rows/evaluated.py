@@ -33,7 +33,7 @@ def beside(iteration: Iteration | None, id: str) -> list[Block]:
 
 def looks(view: View, held: Held | None) -> list[Look]:
     """What was only looked at while this is held."""
-    return view.looks.get(held.node, []) if held is not None else []
+    return view.looks.get(held.node, []) if held is not None and view.past is None else []
 
 
 def look(view: View, node: str, code: str, found: Looked) -> Look:

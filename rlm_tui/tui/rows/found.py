@@ -69,7 +69,7 @@ class Place:
 
 def place(view: View, hit: Hit) -> Place:
     """Where to look to see a hit."""
-    from rlm_tui.tui.view import ANSWER, OBS
+    from rlm_tui.tui.selection import ANSWER, OBS
 
     run = view.run
     tab = "Messages" if hit.kind == "reply" and hit.field in ("system", "prompt") else ""
@@ -97,7 +97,7 @@ def place(view: View, hit: Hit) -> Place:
 
 
 def _noted(view: View, id: str) -> Place:
-    from rlm_tui.tui.view import ANSWER, OBS
+    from rlm_tui.tui.selection import ANSWER, OBS
 
     base = id.removesuffix(OBS).removesuffix(ANSWER)
     call = view.run.calls.get(base)

@@ -9,7 +9,8 @@ from rlm_tui.tui.rows import confinement, meters, status
 from rlm_tui.tui.rows.found import Filtered
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.meters import Meter
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.selection import ANSWER, OBS
+from rlm_tui.tui.view import View
 
 MARGIN = 2
 
@@ -17,6 +18,8 @@ MARGIN = 2
 def chip(view: View) -> tuple[str, str]:
     """The state of the run in a sign and a word or two, and the words of its ink."""
     run, g = view.run, view.glyphs
+    if view.past is not None:
+        return "in the past", "ink-2 bold"
     if run.end is not None:
         root = run.root
         state = root.state if root is not None and root.status != "open" else run.end.status
@@ -246,6 +249,8 @@ def _title_words(view: View, pane: str, width: int) -> tuple[str, str, str]:
     if pane == "trajectory":
         shown = view.shown
         count = text.count(len(shown.iterations), "iteration") if isinstance(shown, Node) else ""
+        if view.past is not None:
+            count = f"{count}, past" if count else "past"
         return "2", "trajectory", count
     return "3", item_title(view), ""
 

@@ -15,7 +15,8 @@ from rlm_tui.tui.rows import requests
 from rlm_tui.tui.rows.code import difference
 from rlm_tui.tui.rows.layout import Layout, identity, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import ANSWER, View, as_text
+from rlm_tui.tui.selection import ANSWER, as_text
+from rlm_tui.tui.view import View
 
 NOT_SENT = "not yet"
 _NEVER = {

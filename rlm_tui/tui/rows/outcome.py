@@ -15,7 +15,8 @@ from rlm_tui.tui.rows import edits, header, meters
 from rlm_tui.tui.rows.compare import Side, status_words
 from rlm_tui.tui.rows.differing import beside, halves, sign
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.selection import ANSWER, OBS
+from rlm_tui.tui.view import View
 
 LABEL = 12
 """Cells of the labels."""

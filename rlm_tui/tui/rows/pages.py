@@ -10,7 +10,8 @@ from rlm_tui.tui import text
 from rlm_tui.tui.rows import answers, edits, evaluated, messages, output, status, things, variables
 from rlm_tui.tui.rows.layout import Layout, pairs, sentence
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.selection import ANSWER, OBS
+from rlm_tui.tui.view import View
 
 COUNT = 6
 """Tabs there are."""
@@ -234,7 +235,7 @@ def signature(view: View) -> Hashable:
         pieces = _pieces(thing)
     late = len(thing.late) if isinstance(thing, Block) else 0
     frame = view.frame if second else 0
-    return (id(view.run), view.node, view.item, view.tab % COUNT, view.size, view.version, pieces, late, second, frame)
+    return (view.epoch, view.node, view.item, view.tab % COUNT, view.size, view.version, pieces, late, second, frame)
 
 
 def _pieces(call: Call) -> int:

@@ -11,7 +11,8 @@ from rlm_tui.journal.events import Usage
 from rlm_tui.journal.tree import Attempt, Held, Iteration
 from rlm_tui.tui import text
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import View, in_hand
+from rlm_tui.tui.selection import in_hand
+from rlm_tui.tui.view import View
 
 COLUMN = 37
 """Cells that a column takes at least, where there are several."""

@@ -105,7 +105,9 @@ def badge(line: Line, words: str, solid: bool) -> Line:
 
 
 def brightest(view: View) -> Held | None:
-    """The one held value whose row is filled: the selected one, else the first that waits."""
+    """The one held value whose row is filled: the selected one, else the first that waits; of the past, none."""
+    if view.past is not None:
+        return None
     here = view.held_here()
     return here or next(iter(view.run.held.values()), None)
 
@@ -130,5 +132,4 @@ def seconds_of(view: View, started: float | None, ended: float | None, working: 
 
 def now(view: View) -> float:
     """The present of a run: the clock's, or the last event of one that is over or only read."""
-    over = view.read_only or view.run.end is not None
-    return view.run.last or 0.0 if over else view.clock()
+    return view.run.last or 0.0 if view.still else view.clock()

@@ -10,7 +10,8 @@ from rlm_tui.tui.rows import brief, rebuilt, status
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.trajectory import DURATION, DURATION_FROM, MARGIN, TOKENS_FROM, Row, columns, prose_cells
 from rlm_tui.tui.rows.tree import gutter, noted
-from rlm_tui.tui.view import View, in_hand
+from rlm_tui.tui.selection import in_hand
+from rlm_tui.tui.view import View
 
 WORD = 9
 """Cells of the column with a row's kind."""

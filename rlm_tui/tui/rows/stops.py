@@ -11,7 +11,8 @@ from rlm_tui.journal.tree import Held
 from rlm_tui.tui import text, words
 from rlm_tui.tui.rows import brief, code, status
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.view import View, in_hand
+from rlm_tui.tui.selection import in_hand
+from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Breakpoint

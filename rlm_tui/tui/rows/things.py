@@ -15,7 +15,8 @@ from rlm_tui.tui.rows.code import difference, numbered
 from rlm_tui.tui.rows.layout import Layout, columns, pairs, rule, sentence
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.step import context
-from rlm_tui.tui.view import View, in_hand
+from rlm_tui.tui.selection import in_hand
+from rlm_tui.tui.view import View
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*(\w*)")
 _FENCE_LINE = re.compile(r"^\s*(`{3,}|~{3,})", re.MULTILINE)

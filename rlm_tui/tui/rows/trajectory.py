@@ -9,7 +9,8 @@ from rlm_tui.journal import events
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.tui import text
 from rlm_tui.tui.rows.brief import prose
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.selection import ANSWER, OBS
+from rlm_tui.tui.view import View
 
 Kind = Literal["asked", "context", "space", "iteration", "block", "call", "more", "observe", "final", "request"]
 

@@ -19,8 +19,9 @@ from rlm_tui.tui.forms import Form, Unreadable
 from rlm_tui.tui.legal import node_of, points, subject
 from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.screens.panes import PanesScreen
+from rlm_tui.tui.selection import ANSWER, OBS
 from rlm_tui.tui.text import clean
-from rlm_tui.tui.view import ANSWER, OBS, View
+from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike

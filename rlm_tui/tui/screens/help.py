@@ -97,7 +97,7 @@ def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
     if later:
         lines += [Line(), Line().add("not now", "ink-3")]
     for action in later:
-        lines += _entry(_keys(action), f"{action.word}: {action.legal(view, session)}", cells, "ink-3")
+        lines += _entry(_keys(action), f"{action.word}: {action.refuses(view, session)}", cells, "ink-3")
     if word := confinement.level(view)[0]:
         lines += [Line(), Line().add("confinement", "ink-3")]
         for said in (f"{word}: the REPL says {confinement.words(view)}", *confinement.told(view)):

@@ -121,7 +121,7 @@ class MainScreen(OpeningScreen, FindingScreen):
         """
         if self.view.size == "tiny" and action.id not in TINY_KEYS:
             return
-        if (why := action.legal(self.view, self.session)) is not None:
+        if (why := action.refuses(self.view, self.session)) is not None:
             self.say(why)
             return
         if self.view.grace and action.guarded(self.view, self.session):
@@ -225,6 +225,32 @@ class MainScreen(OpeningScreen, FindingScreen):
         """Select the iteration after."""
         self.view.select_item(self.view.iteration_forward())
 
+    def do_earlier(self) -> None:
+        """The moment before."""
+        self._go_to(self.view.moment(-1))
+
+    def do_later(self) -> None:
+        """The moment after; after the last one, now."""
+        self._go_to(self.view.moment(1))
+
+    def do_turn_earlier(self) -> None:
+        """When an iteration last began."""
+        self._go_to(self.view.moment(-1, turn=True))
+
+    def do_turn_later(self) -> None:
+        """When the next iteration began; after the last one, now."""
+        self._go_to(self.view.moment(1, turn=True))
+
+    def do_now(self) -> None:
+        """The run as it is now."""
+        self._go_to(None)
+
+    def _go_to(self, moment: int | None) -> None:
+        if moment is None:
+            self.view.go_live()
+        else:
+            self.view.look_back(moment)
+
     def do_follow(self) -> None:
         """Follow, or stop following."""
         self.view.follow_on(not self.view.follow)
@@ -249,10 +275,12 @@ class MainScreen(OpeningScreen, FindingScreen):
         self.notify(f"Copied {count(len(text), 'character')}.", timeout=SAID, markup=False)
 
     def do_back(self) -> None:
-        """Hide the notice; end finding; show all rows; out of the zoom; in a narrow window, to the pane before."""
+        """Hide the notice; end finding; show all rows; back to now; out of the zoom; in narrow, to the pane before."""
         if self.query_one(Notice).hide() or self.query_one(FindLine).back():
             return
-        if self.zoomed:
+        if self.view.past is not None:
+            self.do_now()
+        elif self.zoomed:
             self.do_zoom()
         elif self.view.size == "narrow" and self.pane != "calls":
             self.do_pane(-1)

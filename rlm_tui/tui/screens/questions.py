@@ -282,7 +282,7 @@ def read_params(text: str) -> dict[str, Any] | str:
 def subject_of_note(view: View) -> tuple[str, str]:
     """What a note is kept by, and what that is called: the selected thing, else the node in view."""
     from rlm_tui.tui.rows.header import item_title
-    from rlm_tui.tui.view import ANSWER, OBS
+    from rlm_tui.tui.selection import ANSWER, OBS
 
     id = view.item or view.node
     return id.removesuffix(OBS).removesuffix(ANSWER) or address.ROOT, item_title(view)

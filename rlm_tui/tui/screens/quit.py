@@ -58,7 +58,7 @@ class QuitDialog(Dialog[Choice | None]):
     def _paint(self) -> None:
         shown = self.query_one("#quit", Lines)
         cells = shown.content_size.width
-        held = sum(len(view.run.held) for view in self._going)
+        held = sum(len(view.live.held) for view in self._going)
         state = f"{count(held, 'value')} held" if held else "running"
         if len(self._going) > 1:
             state = f"{len(self._going)} runs, {state}"

@@ -41,7 +41,7 @@ class CallTree(RowList):
         run = self.view.run
         first = run.subcalls == 0 and run.root is not None and (run.root.state, run.root.own.requests)
         shown, folded = self.view.filtered, frozenset(self.view.folded)
-        return (id(run), run.root is not None, first, run.subcalls, run.children, folded, shown and shown.rows)
+        return (self.view.epoch, run.root is not None, first, run.subcalls, run.children, folded, shown and shown.rows)
 
     def build(self) -> Sequence[Entry]:
         """One line a row."""

@@ -11,6 +11,8 @@ from textual.timer import Timer
 
 from rlm_tui.tui import actions, ladder, words
 from rlm_tui.tui.legal import node_of
+from rlm_tui.tui.past import Past
+from rlm_tui.tui.rows import past as rows_past
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.text import clean, clock, cut, one_line, width
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 GRACE = 0.5
 """Seconds that the bar stands, or stands changed, before its keys are taken."""
+_PAST_NARROW = ("earlier", "turn_earlier", "now")
 SAID = 4.0
 """Seconds that a short line for the person stays."""
 
@@ -66,9 +69,9 @@ class DecisionBar(Lines):
         self.show(lines, targets)
 
     def _watch(self) -> None:
-        held = self._view.held_here()
+        held = self._view.held_here() if self._view.past is None else None
         now: tuple[str, str, float] | None = (held.id, held.point, held.since) if held is not None else None
-        if now is None and not self._session.read_only:
+        if now is None and self._view.past is None and not self._session.read_only:
             # A key that repeats must not climb to where something is destroyed.
             node = node_of(self._view)
             asked = self._session.ladder(node).asked
@@ -125,6 +128,8 @@ def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tup
         cells: The width.
         said: A short line for the person, in place of the sentence.
     """
+    if view.past is not None:
+        return _past(view, session, view.past, cells, said)
     held = view.held_here()
     if held is not None and not session.read_only:
         return _held(view, session, held, cells, said)
@@ -134,7 +139,7 @@ def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tup
             return _stopping(view, session, node, cells, said)
         if (wants := session.wants(node)) is not None:
             return _under_way(view, session, wants, cells, said)
-    return _past(view, session, cells)
+    return _elsewhere(view, session, cells)
 
 
 def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -> tuple[list[Line], list[Target]]:
@@ -247,15 +252,38 @@ def _barred(
     return lines, targets
 
 
-def _past(view: View, session: SessionLike, cells: int) -> tuple[list[Line], list[Target]]:
+def _elsewhere(view: View, session: SessionLike, cells: int) -> tuple[list[Line], list[Target]]:
     node = view.run.nodes.get(view.node)
     here = view.iteration_of(view.item)
     if node is None or here is None or view.follow or node.status != "open" or here is node.iterations[-1]:
         return [], []
     line = Line(ground="on-raised").add(view.glyphs.cursor, "ink-3").add(" ")
-    line.add(f"past: i{here.k} of {len(node.iterations)}, the run is at i{node.iterations[-1].k}", "ink-2")
+    line.add(f"looking at i{here.k} of {len(node.iterations)}, the run is at i{node.iterations[-1].k}", "ink-2")
     line.add(" " * GAP)
     targets: list[Target] = []
     forward = (actions.BY_ID["iteration_forward"].key, "forward", "iteration_forward")
     write(line, targets, 0, [forward, pair(view, session, "follow")], word="ink-2")
     return [line.cut(cells, view.glyphs.ellipsis).fill(cells)], targets
+
+
+def _past(view: View, session: SessionLike, past: Past, cells: int, said: str) -> tuple[list[Line], list[Target]]:
+    """The banner of a run that is seen as it was: which moment, what goes on meanwhile, and the ways on."""
+    g, narrow = view.glyphs, view.size == "narrow"
+    number, time = rows_past.where(view, past)
+    newest = past.fold.newest if past.fold is not None and not past.going else None
+    first = Line(ground="on-raised").add(g.cursor, "ink-3").add(" in the past", "ink bold")
+    for part, ink in ((number, "ink-2"), (time, "ink-2")):
+        first.add(" " * (2 if narrow else GAP)).add(part, ink)
+    if newest is not None:
+        first.add(" " * (2 if narrow else GAP)).add(clean(rows_past.happened(view, newest)), "ink")
+    if narrow and said:
+        first = Line(ground="on-raised").add(g.cursor, "ink-3").add(f" {said}", "ink")
+    lines = [first.cut(cells, g.ellipsis).fill(cells)]
+    if not narrow:
+        sentence = said or " ".join(("This is the run as it was then.", rows_past.meanwhile(view))).strip()
+        lines.append(_row(view, sentence, "ink" if said else "ink-2", cells, "on-raised", "ink-3"))
+    last = Line(ground="on-raised").add(g.cursor, "ink-3").add(" " if narrow else "   ")
+    targets: list[Target] = []
+    pairs = [pair(view, session, id) for id in (_PAST_NARROW if narrow else actions.PAST)]
+    write(last, targets, len(lines), pairs, word="ink-2")
+    return [*lines, last.cut(cells, g.ellipsis).fill(cells)], targets

@@ -75,7 +75,7 @@ def compose(view: View, session: SessionLike, cells: int) -> tuple[list[Line], l
 
 def _whom(view: View, session: SessionLike) -> str:
     """The node that the verbs act on, where that is neither the one in view nor told by the decision bar."""
-    if session.read_only or view.run.end is not None or view.held_here() is not None:
+    if view.past is not None or session.read_only or view.run.end is not None or view.held_here() is not None:
         return ""
     node = node_of(view)
     return view.label(node) if node != view.node and node == view.selected_call() else ""
@@ -88,6 +88,8 @@ def pair(view: View, session: SessionLike, id: str) -> Pair:
         return "1-3", "pane", "pane"
     if id == "iteration_back":
         return "[ ]", "iteration", id
+    if id == "earlier":
+        return "( )", "moment", id
     if id == "back" and view.filtered is not None:
         return "esc", "show all rows", id
     return action.key, action.name(view, session), id

@@ -31,7 +31,7 @@ class Notice(Lines):
         """Repaint from the view."""
         if not self.is_mounted:
             return
-        stands = not self._hidden and not self._view.read_only and self._view.run.end is None
+        stands = not self._hidden and not self._view.still
         said = confinement.told(self._view) if stands else []
         if self.has_class("-stands") != bool(said):
             self.set_class(bool(said), "-stands")

@@ -34,7 +34,7 @@ class Trajectory(RowList):
     def structure(self) -> Hashable:
         """Another node, another layout or a new event may change which rows there are."""
         view = self.view
-        return (id(view.run), view.node, view.size, view.version, view.item)
+        return (view.epoch, view.node, view.size, view.version, view.item)
 
     def build(self) -> Sequence[Entry]:
         """The lines, some of two."""
