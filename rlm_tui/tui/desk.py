@@ -63,6 +63,9 @@ class Desk:
             self.view.apply(event)
             self._go_into(event)
             taken += 1
+        if self.view.past is not None and (fault := self.view.past.fault):
+            self.view.go_live()
+            self.main.say(f"The past can't be read: {fault}")
         if self.view.take_past() + self.bridge.answer() + taken:
             self.main.sync()
             self._change()

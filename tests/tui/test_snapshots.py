@@ -125,6 +125,10 @@ class TestScreens:
     def test_console(self, snap_compare: Compare, size: tuple[int, int]) -> None:
         compare(snap_compare, scenes.console, size)
 
+    def test_past(self, snap_compare: Compare, size: tuple[int, int]) -> None:
+        play = then(scenes.edited, *["left_parenthesis"] * 6)
+        compare(snap_compare, play, size)
+
     def test_difference(self, snap_compare: Compare, size: tuple[int, int]) -> None:
         compare(snap_compare, scenes.difference, size)
 

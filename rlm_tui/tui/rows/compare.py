@@ -18,7 +18,8 @@ from rlm_tui.tui.rows import brief, output, status
 from rlm_tui.tui.rows.differing import Part, halves, sign
 from rlm_tui.tui.rows.line import Line, Span
 from rlm_tui.tui.rows.step import block_name
-from rlm_tui.tui.view import View, as_text
+from rlm_tui.tui.selection import as_text
+from rlm_tui.tui.view import View
 
 TOKENS = 7
 TOKENS_FROM = 48

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 GRACE = 0.5
 """Seconds that the bar stands, or stands changed, before its keys are taken."""
-_PAST_NARROW = ("earlier", "turn_earlier", "now")
 SAID = 4.0
 """Seconds that a short line for the person stays."""
 
@@ -51,6 +50,7 @@ class DecisionBar(Lines):
         self.grace = GRACE
         self._said = ""
         self._decided: tuple[str, str, float] | None = None
+        self._moment: int | None = None
         self._hollow: Timer | None = None
         self._hush: Timer | None = None
 
@@ -69,6 +69,9 @@ class DecisionBar(Lines):
         self.show(lines, targets)
 
     def _watch(self) -> None:
+        moment = self._view.past.wanted if self._view.past is not None else None
+        if moment != self._moment:
+            self._moment, self._said = moment, ""
         held = self._view.held_here() if self._view.past is None else None
         now: tuple[str, str, float] | None = (held.id, held.point, held.since) if held is not None else None
         if now is None and self._view.past is None and not self._session.read_only:
@@ -284,6 +287,8 @@ def _past(view: View, session: SessionLike, past: Past, cells: int, said: str) -
         lines.append(_row(view, sentence, "ink" if said else "ink-2", cells, "on-raised", "ink-3"))
     last = Line(ground="on-raised").add(g.cursor, "ink-3").add(" " if narrow else "   ")
     targets: list[Target] = []
-    pairs = [pair(view, session, id) for id in (_PAST_NARROW if narrow else actions.PAST)]
+    pairs = [(action.key, action.word, action.id) for action in map(actions.BY_ID.__getitem__, actions.PAST)]
+    if narrow:
+        pairs[2:4] = [(f"{pairs[2][0]} {pairs[3][0]}", "iteration", pairs[2][2])]
     write(last, targets, len(lines), pairs, word="ink-2")
     return [*lines, last.cut(cells, g.ellipsis).fill(cells)], targets
