@@ -18,7 +18,7 @@ def test_a_refusal_that_comes_to_a_form_that_was_left_is_no_error(act: str) -> N
         form = stage.app.screen
         await stage.press("escape")
         await stage.until(lambda: stage.app.screen is stage.main and not form.children, "the run")
-        first: list[object] = {"do_edit": [True], "do_tell": [[]]}.get(act, [])
+        first: list[object] = {"do_edit": [True]}.get(act, [])
         form._answered(*first, "It is over.")  # type: ignore[attr-defined]
         await stage.pilot.pause()
         assert stage.app.screen is stage.main and stage.app._exception is None
