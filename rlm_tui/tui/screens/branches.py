@@ -222,6 +222,10 @@ class BranchesScreen(Screen[Path | None]):
     def _host(self) -> DebuggerApp:
         return cast("DebuggerApp", self.app)  # pyright: ignore[reportUnknownMemberType]
 
+    def _going_on(self) -> list[Path | None]:
+        """The runs that are written here."""
+        return [session.path for session in self._host.sessions if not session.read_only]
+
     def _compare(self, row: Row) -> None:
         """Put the one under the cursor beside the one on the screen; that one beside its origin."""
         other = row.branch.summary.path
@@ -246,6 +250,10 @@ class BranchesScreen(Screen[Path | None]):
             self._read()
 
     def _rename(self, row: Row, said: str) -> Future[Answer]:
+        if row.branch.summary.path in self._going_on():
+            refused: Future[Answer] = Future()
+            refused.set_result("It goes on here, and can be named once it is closed.")
+            return refused
         return later(partial(shelf.rename, row.branch.summary.path, said))
 
     def _remark(self, row: Row, said: str) -> Future[Answer]:

@@ -28,6 +28,8 @@ from rlm_tui.tui.widgets.lines import Lines, Target
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
 
+SAME = "Nothing differs."
+
 
 class CompareScreen(Screen[Path | None]):
     """Comes back with the directory of the run to go to, or None.
@@ -227,7 +229,7 @@ class CompareScreen(Screen[Path | None]):
                 things.toggle()
             case "next" | "previous":
                 if not things.jump(1 if id == "next" else -1):
-                    self.say("This is the last difference." if id == "next" else "This is the first difference.")
+                    self.say(f"This is the {'last' if id == 'next' else 'first'} difference." if found.first else SAME)
             case "only":
                 things.show_only(not things.only)
             case "copy":
