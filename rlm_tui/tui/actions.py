@@ -358,13 +358,13 @@ def footer(view: View, session: SessionLike) -> list[Action]:
     """The footer's actions at the left, most useful first; without the verbs of the decision bar when that stands."""
     ids: Iterable[str] = FOOTER
     if view.past is not None:
-        ids = ("fork", *(id for id in FOOTER if id != "earlier"))
+        ids = dict.fromkeys(("fork", *(id for id in FOOTER if id != "earlier")))
     elif view.held_here() is None and not session.read_only and view.run.end is None:
         ids = FOOTER if session.wants(node_of(view)) else (*FOOTER_RUNNING, *FOOTER)
         # Somebody waits elsewhere: the way there comes before everything.
         ids = dict.fromkeys(("next_held", *ids))
     elif view.run.end is not None or session.read_only:
-        first = ("copy", "iteration_back", "earlier")
+        first = ("copy", "iteration_back", "earlier", "fork")
         ids = (*first, *(id for id in FOOTER if id not in (*first, "follow")))
     if view.filtered is not None:
         # Rows are hidden: the way to all of them is never cut.
