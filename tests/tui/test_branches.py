@@ -238,6 +238,50 @@ async def test_one_is_deleted_after_it_was_asked_and_its_branches_stay(runs: tup
 
 
 @in_loop
+async def test_a_run_whose_directory_is_gone_is_told_of(runs: tuple[Path, ...]) -> None:
+    async with looking(runs[1], (120, 36)) as stage:
+        listed = await opened(stage)
+        for path in runs:
+            shutil.rmtree(path)
+        await stage.press("r")
+        await stage.until(lambda: "kept no more" in stage.text, "the words")
+        await stage.press("enter", "equals_sign", "x", "down")
+        assert listed.row is None and isinstance(stage.app.screen, BranchesScreen)
+
+
+@in_loop
+async def test_a_window_too_small_for_anything_is_no_error(kept: tuple[Path, ...]) -> None:
+    async with looking(kept[1], (120, 36)) as stage:
+        await opened(stage)
+        await stage.press("equals_sign")
+        await stage.until(lambda: "of 10 differences" in stage.text, "both")
+        for size in ((30, 6), (12, 3), (120, 36)):
+            await stage.pilot.resize_terminal(*size)
+            await stage.press("full_stop", "comma", "f", "f")
+        await stage.until(lambda: "of 10 differences" in stage.text, "all of it again")
+        await stage.press("escape")
+        for size in ((30, 6), (12, 3), (120, 36)):
+            await stage.pilot.resize_terminal(*size)
+            await stage.press("up", "down")
+        await stage.until(lambda: "3 branches" in stage.text, "all of it again")
+
+
+@in_loop
+async def test_a_branch_of_a_run_that_is_named_outside_of_the_folder_is_compared_with_none(tmp_path: Path) -> None:
+    there = branched.told_by(tmp_path / "a", ["```repl\nFINAL('a')\n```"])
+    journal = Journal.create(tmp_path / "b")
+    source = read(there)
+    for event in source.events():
+        parent = {"run": f"../a/{there.name}", "at": "root/i1", "point": "llm", "kept": 0, "why": ""}
+        journal.copy(event.model_copy(update={"parent": parent}) if event.seq == 0 else event, source)
+    journal.close()
+    assert journal.path is not None
+    async with looking(journal.path, (120, 36)) as stage:
+        await stage.press("equals_sign")
+        assert isinstance(stage.app.screen, BranchesScreen)
+
+
+@in_loop
 async def test_it_is_ascii_where_that_is_asked_for(kept: tuple[Path, ...]) -> None:
     async with looking(kept[1], (80, 24), ascii=True) as stage:
         await opened(stage)

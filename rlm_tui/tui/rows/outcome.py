@@ -71,7 +71,7 @@ def where(view: View, at: str) -> str:
             told, thing = word, at.removesuffix(end)
     node = address.node_of(thing)
     rest = thing[len(node) :].strip("/").replace("/b", f" {view.glyphs.sent} block ")
-    return words.joined(view.glyphs, view.label(node), text.clean(rest), told)
+    return words.joined(view.glyphs, text.clean(view.label(node)), text.clean(rest), told)
 
 
 def titles(left: Side, right: Side, cells: int) -> Line:

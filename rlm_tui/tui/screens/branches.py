@@ -22,7 +22,7 @@ from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.comparing import later, side
 from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.rows import branches
-from rlm_tui.tui.rows.branches import Row
+from rlm_tui.tui.rows.branches import Figures, Row
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens import keeping
 from rlm_tui.tui.screens.ask import AskDialog, Question
@@ -109,12 +109,11 @@ class BranchesScreen(Screen[Path | None]):
             return
         rows = branches.rows(found, self._path.name)
         self.listed.take(rows)
-        self._bridge.ask(later(partial(self._count, rows)), self._counted)
+        self._bridge.ask(later(partial(self._count, rows, self.listed.known)), self._counted)
         self.sync()
 
-    def _count(self, rows: list[Row]) -> None:
+    def _count(self, rows: list[Row], known: dict[str, Figures]) -> None:
         """In a thread of its own, one journal after the other: some are long."""
-        known = self.listed.known
         for row in rows:
             one = row.branch.summary
             if self._over.is_set():

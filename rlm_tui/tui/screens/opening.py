@@ -109,15 +109,23 @@ class OpeningScreen(HandsScreen):
 
     def do_compare(self) -> None:
         """Put this run beside the one it is a branch of; of one that is none, or whose origin is gone, choose."""
-        path, parent = self.session.path, self.view.run.parent or {}
-        origin = path.parent / str(parent.get("run", "")) if path is not None and parent else None
-        if path is not None and origin is not None and (origin / JOURNAL).is_file():
-            from rlm_tui.tui.screens.compare import CompareScreen
-
-            screen = CompareScreen(self.view, self._bridge, path, origin, self.do_quit)
-            self.host.push_screen(screen, self._show_run)
-        else:
+        path, origin = self.session.path, self._origin()
+        if path is None or origin is None:
             self.do_branches()
+            return
+        from rlm_tui.tui.screens.compare import CompareScreen
+
+        screen = CompareScreen(self.view, self._bridge, path, origin, self.do_quit)
+        self.host.push_screen(screen, self._show_run)
+
+    def _origin(self) -> Path | None:
+        """The directory of the run that this one is a branch of; None when it is none, or that is gone."""
+        path, name = self.session.path, str((self.view.run.parent or {}).get("run", ""))
+        # A journal may come from anywhere: what it names is a neighbour, and no way out of the folder.
+        if path is None or not name or Path(name).name != name:
+            return None
+        found = path.parent / name
+        return found if (found / JOURNAL).is_file() else None
 
     def do_branches(self) -> None:
         """Open the tree of this run's branches."""

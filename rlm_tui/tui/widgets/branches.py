@@ -75,6 +75,8 @@ class BranchTree(RowList):
         """Below the last row, how to make a branch; before anything was read, that it is."""
         if not self.read:
             return Line().add("  The runs are being read." if y == 0 else "", "ink-3")
-        if len(self.all) <= 1 and y == len(self.all) + 1:
+        if not self.all:
+            return Line().add("  This run is kept no more." if y == 0 else "", "ink-3")
+        if len(self.all) == 1 and y == 2:
             return branches.nothing(self.row_width)[0]
         return Line()
