@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,13 @@ from textual.color import Color
 
 from rlm_tui.debugger.likeness import Change
 from rlm_tui.debugger.reading import ReadOnlySession
-from rlm_tui.journal.events import Edit
+from rlm_tui.journal.events import Edit, NodeEnd, RunEnd
+from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.tui.comparing import Both, both
 from rlm_tui.tui.glyphs import ASCII, UNICODE
 from rlm_tui.tui.rows import compare, differing, outcome
+from rlm_tui.tui.rows.compare import Side
 from rlm_tui.tui.rows.differing import Part, matches
 from rlm_tui.tui.rows.line import plain
 from rlm_tui.tui.screens.compare import CompareScreen
@@ -24,6 +27,7 @@ from rlm_tui.tui.widgets.comparison import Things
 from tests.tui import branched
 from tests.tui.branched import looking
 from tests.tui.panes import in_loop
+from tests.tui.sample import held_run
 from tests.tui.sample import view as a_view
 from tests.tui.stage import Stage
 
@@ -186,6 +190,24 @@ def test_two_branches_of_one_run_know_their_origin(runs: tuple[Path, Path]) -> N
     assert f"are two branches of {source.name[-4:]}" in plain(outcome.heading(found.left, found.right, 120))
     assert outcome.split(found.right, lambda totals: str(totals.requests)).startswith("nothing new, ")
     assert outcome.ended(found.right).startswith("not ended")
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ({"status": "final", "value": "7", "via": "FINAL"}, "FINAL in i1"),
+        ({"status": "final", "value": "7", "via": "forced"}, "forced by a person"),
+        ({"status": "exhausted", "value": "7", "via": "default"}, "asked for at the end"),
+        ({"status": "exhausted"}, "no answer"),
+        ({"status": "limit", "limit": "max_tokens"}, "limit: max_tokens"),
+        ({"status": "killed"}, "killed"),
+        ({"status": "final"}, "no answer"),
+    ],
+)
+def test_how_a_run_ended_in_a_few_words(end: dict[str, Any], words: str) -> None:
+    events = [event for event in held_run() if event.seq < 4]
+    run = Run([*events, NodeEnd(id="root", **end), RunEnd(id="root", status=end["status"], value=end.get("value"))])
+    assert outcome.ended(Side.of(run, lambda text: str(text or ""), UNICODE)) == words
 
 
 def test_a_run_is_called_by_its_name(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _STATES: dict[str, State] = {
 }  # fmt: skip
 _WORDS = {
     "final": "answered", "exhausted": "no answer", "limit": "no answer, a limit", "error": "failed",
-    "killed": "killed", "running": "running", "left": "left, can be gone on with", "unreadable": "can't be read",
+    "killed": "killed", "running": "running", "left": "left", "unreadable": "can't be read",
 }  # fmt: skip
 _POINTS = {
     "llm": "before its request", "reply": "at its reply", "call": "before it was asked", "return": "at its answer",

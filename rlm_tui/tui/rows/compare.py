@@ -308,7 +308,8 @@ def status_words(thing: Block | Call | Node) -> str:
     """How something ended, in a word or two."""
     if thing.status == "ok":
         return "done"
-    return {"final": "answered", "new": "not run", "open": "not ended"}.get(thing.status, thing.status)
+    words = {"final": "answered", "new": "not run", "open": "not ended", "exhausted": "no answer"}
+    return words.get(thing.status, thing.status)
 
 
 def _messages(left: Side, mine: Any, right: Side, theirs: Any) -> Part:

@@ -168,6 +168,9 @@ def less(all: Totals, own: Totals) -> Totals:
     )  # fmt: skip
 
 
+_HOW = {"forced": "forced by a person", "default": "asked for at the end"}
+
+
 def ended(one: Side) -> str:
     """How a run ended, or where it stands, in a few words."""
     run, root = one.run, one.run.root
@@ -178,7 +181,8 @@ def ended(one: Side) -> str:
         held = next(iter(run.held.values()), None)
         return f"held {words.where(held)}" if held is not None else f"not ended, at {at}"
     if root.value is not None:
-        how = {"forced": "forced by a person", "default": "asked for at the end"}.get(str(root.via), str(root.via))
-        return how if root.via in ("forced", "default") else f"{how} in {at}"
-    limit = f": {text.clean(root.limit)}" if root.limit else ""
-    return f"{status_words(root) if root.status != 'final' else 'no answer'}{limit}"
+        how = _HOW.get(str(root.via), text.clean(str(root.via or "answered")))
+        return how if root.via in _HOW else f"{how} in {at}"
+    if root.status == "final":
+        return "no answer"
+    return status_words(root) + (f": {text.clean(root.limit)}" if root.limit else "")
