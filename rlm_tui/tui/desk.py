@@ -11,6 +11,9 @@ from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.screens.main import MainScreen
 from rlm_tui.tui.view import View
 
+GROWN = 1.1
+"""How much more there must be for another picture, while what was before is read."""
+
 
 class Desk:
     """Puts a session before a person.
@@ -50,6 +53,8 @@ class Desk:
         self.told = 0
         self.to_change = False
         self._into = ""
+        self._painted = 0
+        self._unpainted = False
 
     @property
     def over(self) -> bool:
@@ -58,17 +63,24 @@ class Desk:
 
     def take(self) -> None:
         """Fold what has come since the last time, and repaint what it changed."""
-        taken = 0
         for event in self.bridge.drain():
             self.view.apply(event)
             self._go_into(event)
-            taken += 1
+            self._unpainted = True
         if self.view.past is not None and (fault := self.view.past.fault):
             self.view.go_live()
             self.main.say(f"The past can't be read: {fault}")
-        if self.view.take_past() + self.bridge.answer() + taken:
+        if self.view.take_past() + self.bridge.answer() + self._worth_painting():
             self.main.sync()
             self._change()
+
+    def _worth_painting(self) -> bool:
+        """Whether there is enough that is new: while a long past is read, each picture costs all that is there."""
+        seen = self.view.live.seen
+        if not self._unpainted or (self.bridge.loading and seen < self._painted * GROWN):
+            return False
+        self._painted, self._unpainted = seen, False
+        return True
 
     def _change(self) -> None:
         held = self.view.held_here() if self.view.past is None else None

@@ -17,8 +17,8 @@ from rlm_tui.journal.events import Event
 from rlm_tui.journal.run import Run
 from rlm_tui.tui.tally import Tally
 
-AT_ONCE = 1_000
-"""Events that are folded before a key is answered: about a hundredth of a second's work."""
+AT_ONCE = 2_000
+"""Events that are folded before a key is answered: a few hundredths of a second's work."""
 KEPT = 30_000
 """Events that a run may have for all of them to be kept in memory; of a longer one they are read again."""
 

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from rlm_tui.debugger.reading import ReadOnlySession
 from rlm_tui.journal.events import Hold
 from rlm_tui.journal.places import list_runs
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import read
+from rlm_tui.tui import bridge
 from rlm_tui.tui.app import DebuggerApp
 from rlm_tui.tui.rows.status import brightest
 from tests.runs import done, watched
@@ -196,5 +199,29 @@ def test_a_finished_run_is_gone_through_from_its_journal(tmp_path: Path) -> None
             assert "moment 1 of" in stage.bar and "root · i1 · request sent" in stage.bar
             await back(stage, "l")
             assert stage.run.end is not None and "answered" in stage.text
+
+    asyncio.run(play())
+
+
+def test_while_a_long_journal_is_read_it_is_painted_now_and_then_and_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched("multi-hop", runs=tmp_path) as one:
+        one.session.start(one.sink)
+        one.ended()
+        path = one.session.path
+    assert path is not None
+    monkeypatch.setattr(bridge.Bridge.drain, "__defaults__", (2,))
+
+    async def play() -> None:
+        app = DebuggerApp(ReadOnlySession(path))
+        painted: list[int] = []
+        async with app.run_test(size=(120, 36)) as pilot:
+            stage = Stage(app, pilot, one)
+            sync = app.main.sync
+            monkeypatch.setattr(app.main, "sync", lambda: (painted.append(app.view.live.seen), sync()))
+            await stage.until(lambda: not app.bridge.loading and "answered" in stage.text, "all of it")
+            assert painted[-1] == app.view.live.seen == len(one.events)
+            assert len(painted) < len(one.events) / 4, "of a picture each two events that is less than half"
 
     asyncio.run(play())

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from rlm_tui.journal.events import Chunk, ExecStart, LlmEnd, LlmStart, Obs
-from rlm_tui.tui.view import View
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlm_tui.journal.events import Chunk, Event, ExecStart, LlmEnd, LlmStart, Obs
+from rlm_tui.tui.rows import trajectory
+from rlm_tui.tui.rows.trajectory import Made
+from rlm_tui.tui.view import Size, View
 from rlm_tui.tui.widgets.trajectory import Trajectory
+from tests.journal.strategies import RUNS
 from tests.tui import sample
 from tests.tui.panes import Panes, in_loop
 from tests.tui.sample import feed
@@ -146,3 +152,46 @@ async def test_the_held_row_has_the_held_ground_and_a_filled_badge() -> None:
         assert said.bgcolor is not None
         assert said.bgcolor.triplet is not None
         assert said.bgcolor.triplet.hex == "#2b2110"
+
+
+def same_rows(view: View, made: Made) -> None:
+    for width in (56, 40):
+        assert trajectory.rows(view, width, made) == trajectory.rows(view, width)
+
+
+@given(RUNS, st.sampled_from(["wide", "medium"]))
+def test_rows_that_were_made_before_are_as_if_made_anew(events: list[Event], size: Size) -> None:
+    view, made = View(), Made()
+    view.size = size
+    for event in events:
+        view.apply(event)
+        same_rows(view, made)
+    for moment in (events[len(events) // 3].seq, events[len(events) // 2].seq) if events else ():
+        view.look_back(moment)
+        same_rows(view, made)
+    view.go_live()
+    same_rows(view, made)
+
+
+def test_rows_of_a_whole_run_that_were_made_before_are_as_if_made_anew() -> None:
+    view, made = View(), {"root": Made(), CHILD: Made()}
+    for event in EVENTS:
+        view.apply(event)
+        for node, its in made.items():
+            view.node = node
+            same_rows(view, its)
+    kept = made["root"].rows["root/i1"][2]
+    assert all(row in kept for row in trajectory.rows(view, 40, made["root"]) if row.key == "root/i1")
+
+
+@in_loop
+async def test_a_call_of_a_long_batch_that_is_selected_gets_a_row() -> None:
+    view = sample.view(EVENTS)
+    app = Panes(view)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        pane = app.screen.query_one(Trajectory)
+        for n in (1, 3, 4):
+            view.select_item(sample.log_call(n))
+            pane.sync()
+            assert sample.log_call(n) in [entry.key for entry in pane.entries]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rlm_tui.journal import events
@@ -38,6 +39,18 @@ class Row:
     number: int = 0
 
 
+@dataclass(slots=True)
+class Made:
+    """Rows that were made before, so that a long trajectory costs what is new in it."""
+
+    rows: dict[str, tuple[Iteration, Hashable, list[Row]]] = field(
+        default_factory=dict[str, tuple[Iteration, Hashable, list[Row]]]
+    )
+    """By iteration, what they were made of, and the rows."""
+    lines: dict[str, tuple[str, int, int]] = field(default_factory=dict[str, tuple[str, int, int]])
+    """By iteration, the beginning of its reply, the cells there were for it, and the lines it took."""
+
+
 def prose_cells(width: int) -> int:
     """Cells that an iteration's text has."""
     return max(8, width - MARGIN - columns(width) - 1)
@@ -48,14 +61,15 @@ def columns(width: int) -> int:
     return (DURATION if width >= DURATION_FROM else 0) + (TOKENS if width >= TOKENS_FROM else 0)
 
 
-def rows(view: View, width: int) -> list[Row]:
+def rows(view: View, width: int, made: Made | None = None) -> list[Row]:
     """The lines of the shown node's trajectory.
 
     Args:
         view: What is selected and how it is seen.
         width: Cells; an iteration's text takes a second line in wide when one is not enough.
+        made: The rows of this node that were made before; what is made now is added.
     """
-    shown = view.shown
+    shown, made = view.shown, made if made is not None else Made()
     if shown is None:
         return []
     found: list[Row] = []
@@ -66,7 +80,7 @@ def rows(view: View, width: int) -> list[Row]:
     for iteration in view.iterations(shown):
         if view.size == "wide":
             found.append(Row(None, "space"))
-        found += _iteration(view, iteration, width)
+        found += _kept(view, iteration, width, made)
     if shown.status != "open" or _held_end(view, shown):
         found.append(Row(shown.id + ANSWER, "final", shown))
     return found
@@ -85,10 +99,34 @@ def _leaf(view: View, call: Call) -> list[Row]:
     return space + found
 
 
-def _iteration(view: View, iteration: Iteration, width: int) -> list[Row]:
-    lines = 1
-    if view.size == "wide" and iteration.reply is not None:
-        lines = min(2, len(text.wrap(prose(events.head(iteration.reply)), prose_cells(width))))
+def _kept(view: View, iteration: Iteration, width: int, made: Made) -> list[Row]:
+    """The rows of an iteration: those that were made before, where nothing that they are made of is another."""
+    calls = [len(block.calls) for block in iteration.blocks]
+    if iteration.id in view.run.held or max(calls, default=0) > SHORT:
+        return _iteration(view, iteration, width, made)
+    of = (view.size, width, iteration.reply, iteration.obs is not None, *calls)
+    known = made.rows.get(iteration.id)
+    if known is not None and known[0] is iteration and known[1] == of:
+        return known[2]
+    found = _iteration(view, iteration, width, made)
+    made.rows[iteration.id] = iteration, of, found
+    return found
+
+
+def _lines(view: View, iteration: Iteration, width: int, made: Made) -> int:
+    """How many lines the text of an iteration takes."""
+    reply = iteration.reply
+    if view.size != "wide" or reply is None:
+        return 1
+    head, cells = events.head(reply), prose_cells(width)
+    known = made.lines.get(iteration.id)
+    if known is None or known[:2] != (head, cells):
+        known = made.lines[iteration.id] = head, cells, min(2, len(text.wrap(prose(head), cells)))
+    return known[2]
+
+
+def _iteration(view: View, iteration: Iteration, width: int, made: Made) -> list[Row]:
+    lines = _lines(view, iteration, width, made)
     found = [Row(iteration.id, "iteration", iteration, part=part) for part in range(lines)]
     for block in iteration.blocks:
         found.append(Row(block.id, "block", block))

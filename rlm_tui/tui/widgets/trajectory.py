@@ -30,15 +30,20 @@ class Trajectory(RowList):
 
     def __init__(self, view: View, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(view, id=id, classes=classes)
+        self._made: tuple[str, trajectory.Made] = ("", trajectory.Made())
 
     def structure(self) -> Hashable:
-        """Another node, another layout or a new event may change which rows there are."""
+        """Another node, another layout or a new event may change which rows there are; so may a call of a batch."""
         view = self.view
-        return (view.epoch, view.node, view.size, view.version, view.item)
+        call = view.item if view.item in view.run.calls else None
+        return (view.epoch, view.node, view.size, view.version, call)
 
     def build(self) -> Sequence[Entry]:
         """The lines, some of two."""
-        return [Entry(row.key, row, row.part) for row in trajectory.rows(self.view, self.row_width)]
+        if self._made[0] != self.view.node:
+            self._made = self.view.node, trajectory.Made()
+        made = trajectory.rows(self.view, self.row_width, self._made[1])
+        return [Entry(row.key, row, row.part) for row in made]
 
     def cursor_key(self) -> str | None:
         """The selected row."""
