@@ -242,15 +242,24 @@ class _Comparing:
             chain.append(at)
             at = at.previous
         for each in reversed(chain):
-            before = self._asked[each.previous][: each.base] if each.previous is not None else ()
-            hashes = list(before)
+            before, hashes = self._before(each), list[bytes]()
             for message in each.add:
-                so_far = hashlib.sha256(hashes[-1] if hashes else b"")
+                so_far = hashlib.sha256(hashes[-1] if hashes else before)
                 so_far.update(f"{message.role}\0".encode("utf-8", "surrogatepass"))
                 so_far.update(_hash(message.content, read))
                 hashes.append(so_far.digest())
+            # Of its own messages only: whole lists would take memory with the square of a run's length.
             self._asked[each] = tuple(hashes)
-        return self._asked[attempt][-1] if self._asked[attempt] else b""
+        return self._asked[attempt][-1] if self._asked[attempt] else self._before(attempt)
+
+    def _before(self, attempt: Attempt) -> bytes:
+        """The hash of the messages that a request has from those before it."""
+        wanted, at = attempt.base, attempt.previous
+        while at is not None:
+            if wanted > at.base and (own := self._asked[at]):
+                return own[min(wanted - at.base, len(own)) - 1]
+            wanted, at = min(wanted, at.base), at.previous
+        return b""
 
 
 def _hash(text: Text, read: Read) -> bytes:
