@@ -28,10 +28,11 @@ from tests.llm.asking import ask, answer, request
 
 base, result = sys.argv[1:]
 short = Timeouts(connect=5, read=0.5, between=0.5, total=1.5)
-def model(name):
-    return LiteLLMModel("openai/" + name, api_base=base, api_key="sk-not-a-real-key-1234", timeouts=short)
+def model(name, timeouts=short):
+    return LiteLLMModel("openai/" + name, api_base=base, api_key="sk-not-a-real-key-1234", timeouts=timeouts)
 
-first = model("meta-llama-3-8b-instruct")
+# One that is to answer has the time that a busy machine takes.
+first = model("meta-llama-3-8b-instruct", Timeouts(connect=30, read=30, between=30, total=60))
 assert check(first.name, base) is None
 before = "litellm" in sys.modules
 got = ask(first, request())
