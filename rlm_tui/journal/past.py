@@ -287,12 +287,12 @@ def _cuts(at: str, point: Point) -> dict[str, Position]:
 
 def _never_let_go(kept: Sequence[Event]) -> set[int]:
     """Where values are in hand to the end, which in a fork nobody would let go; with what was taken back meanwhile."""
-    held: dict[str, tuple[int, Hold]] = {}
+    held: dict[str, list[tuple[int, Hold]]] = {}
     taken_back: dict[str, int] = {}
     for n, event in enumerate(kept):
         match event:
             case Hold():
-                held[event.id] = n, event
+                held.setdefault(event.id, []).append((n, event))
             case Go() if event.verb == RESUME:
                 held.clear()
             case Go() | LlmStart() | ExecEnd() | CallEnd() | Obs():
@@ -302,14 +302,15 @@ def _never_let_go(kept: Sequence[Event]) -> set[int]:
                 if event.origin == "model":
                     held.pop(address.parent(event.id), None)
             case NodeEnd():
-                for id in [id for id, (_, hold) in held.items() if hold.node == event.id]:
+                for id in [id for id, holds in held.items() if holds[-1][1].node == event.id]:
                     del held[id]
             case Edit() if event.note == REVERTED:
                 taken_back[event.id] = n
             case _:
                 pass
-    over = {n for n, _ in held.values()}
-    for id, (n, hold) in held.items():
+    over = {n for holds in held.values() for n, _ in holds}
+    for id, holds in held.items():
+        n, hold = holds[-1]
         for m in range(n + 1, taken_back.get(id, n) + 1):
             event = kept[m]
             if isinstance(event, Edit) and event.id == id and is_of(event, hold):

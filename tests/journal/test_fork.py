@@ -322,6 +322,11 @@ def test_any_journal_has_a_past_that_is_in_order_its_own_and_in_no_hand(
     assert not Run(numbered(kept)).held
 
 
+def test_what_was_held_twice_and_let_go_never_is_in_no_hand() -> None:
+    held = [Hold(id="root", seq=n, t=n + 1.0, point="llm", node="root", value={}, why="step") for n in range(2)]
+    assert list(causal_past(held, "root", "final")) == []
+
+
 def test_a_chain_of_children_is_forked_however_deep() -> None:
     tape = Tape()
     tape.begin()
