@@ -158,6 +158,7 @@ class Run(Hands):
             self.root = node
 
     def _node_end(self, event: events.NodeEnd) -> None:
+        self._let_go_in(event.id)
         node = self.nodes.get(event.id)
         if node is None:
             return
@@ -172,7 +173,6 @@ class Run(Hands):
         if node.status == "error":
             self.errors += 1
         self.rebuilding.pop(event.id, None)
-        self._let_go_in(event.id)
 
     def _llm_start(self, event: events.LlmStart) -> None:
         self._let_go(event.id)
@@ -254,11 +254,11 @@ class Run(Hands):
             block.mark = "downstream"
 
     def _exec_end(self, event: events.ExecEnd) -> None:
+        # Whoever stood in it, stands in it no more.
+        self._let_go(event.id)
         block = self.blocks.get(event.id)
         if block is None:
             return
-        # Whoever stood in it, stands in it no more.
-        self._let_go(event.id)
         block.divergence = event.divergence
         block.status, block.stdout, block.stderr, block.raw = event.status, event.stdout, event.stderr, event.raw
         block.stderr_at, block.value, block.error, block.cuts = event.stderr_at, event.value, event.error, event.cuts
@@ -331,10 +331,10 @@ class Run(Hands):
         return known if known is not None or not address.is_code(id) else self._block(id, "")
 
     def _call_end(self, event: events.CallEnd) -> None:
+        self._let_go(event.id)
         call = self.calls.get(event.id)
         if call is None:
             return
-        self._let_go(event.id)
         if call.status == "open":
             call.block.open_calls -= not call.unasked
             if call.ran_as == "opaque" and event.usage is not None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlm_tui.journal import address
-from rlm_tui.journal.events import Event, Hold, Point, Unknown
+from rlm_tui.journal.events import CallEnd, Event, Hold, NodeEnd, Point, Unknown
 from rlm_tui.journal.fork import causal_past, points_at
 from rlm_tui.journal.run import Run
 from tests.debugger.small import plain, small
@@ -325,6 +325,16 @@ def test_any_journal_has_a_past_that_is_in_order_its_own_and_in_no_hand(
 def test_what_was_held_twice_and_let_go_never_is_in_no_hand() -> None:
     held = [Hold(id="root", seq=n, t=n + 1.0, point="llm", node="root", value={}, why="step") for n in range(2)]
     assert list(causal_past(held, "root", "final")) == []
+
+
+@pytest.mark.parametrize(
+    "end", [CallEnd(id="root/i1", seq=1, t=2.0, status="ok"), NodeEnd(id="root", seq=1, t=2.0, status="final")]
+)
+def test_the_end_of_what_never_began_lets_go_what_is_held_there(end: Event) -> None:
+    held = Hold(id="root/i1", seq=0, t=1.0, point="llm", node="root", value={}, why="step")
+    assert Run([held]).held
+    assert not Run([held, end]).held
+    assert not Run(numbered(list(causal_past([held, end], "root/i2", "llm")))).held
 
 
 def test_a_chain_of_children_is_forked_however_deep() -> None:
