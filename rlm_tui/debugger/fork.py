@@ -38,7 +38,15 @@ def beginning(run: Run, events: Iterable[Event]) -> tuple[Point, str] | None:
     return None if gone else (cast(Point, point), at)
 
 
-def branch(source: Journal | Reader, at: str, point: Point, change: Change | None = None, why: str = "") -> Path:
+def branch(
+    source: Journal | Reader,
+    at: str,
+    point: Point,
+    change: Change | None = None,
+    why: str = "",
+    *,
+    changed: bool = False,
+) -> Path:
     """Make a branch beside a run, which is not touched and goes on as it does.
 
     Args:
@@ -47,6 +55,7 @@ def branch(source: Journal | Reader, at: str, point: Point, change: Change | Non
         point: The point there.
         change: What is changed there at once, if anything.
         why: A remark to keep with it.
+        changed: Whether it begins with what was changed there in the run.
 
     Returns:
         The branch's directory.
@@ -57,16 +66,16 @@ def branch(source: Journal | Reader, at: str, point: Point, change: Change | Non
     """
     if source.path is None:
         raise JournalError("this run is kept nowhere, so there is no place for a branch of it")
-    edit = None
+    edits: list[Edit] = []
     if change is not None:
         if change.field not in LEGAL.get(point, ()) or not fits(change.field, change.value):
             raise JournalError(f"that can't be made the {change.field} at {point}")
-        edit = Edit(id=at, field=change.field, value=change.value, was=change.was, by="human")
+        edits.append(Edit(id=at, field=change.field, value=change.value, was=change.was, by="human"))
     # Under another name until it is whole: half a branch would ask again for what it lacks.
     made = Journal.create(source.path.parent / UNFINISHED)
     assert made.path is not None
     try:
-        fork(source, made, at, point, edit=edit, why=why)
+        fork(source, made, at, point, edits=edits, changed=changed, why=why)
         made.close()
         return made.path.rename(source.path.parent / made.id)
     except BaseException:

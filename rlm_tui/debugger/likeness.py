@@ -362,7 +362,9 @@ class SessionLike(Protocol):
         """Decide a node's answer, in any phase."""
         ...
 
-    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+    def fork(
+        self, at: str, point: Point, change: Change | None = None, why: str = "", *, changed: bool = False
+    ) -> Future[Path | str]:
         """Make a branch: a new run with everything that does not follow from a point of this one, kept beside it.
 
         This run is not touched, and goes on as it does. The branch is gone on with like any run that was left; it
@@ -373,6 +375,7 @@ class SessionLike(Protocol):
             point: The point there.
             change: What is changed there at once, if anything.
             why: A remark to keep with it.
+            changed: Whether it begins with what was changed there in this run.
 
         Returns:
             The branch's directory; a text is why there is none.

@@ -253,11 +253,13 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
-    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+    def fork(
+        self, at: str, point: Point, change: Change | None = None, why: str = "", *, changed: bool = False
+    ) -> Future[Path | str]:
         """Make a branch of this run; see `SessionLike.fork`."""
         from rlm_tui.debugger.fork import aside, branch
 
-        return aside(lambda: branch(self._reader, at, point, change, why))
+        return aside(lambda: branch(self._reader, at, point, change, why, changed=changed))
 
     @property
     def paced(self) -> bool:

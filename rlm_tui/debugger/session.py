@@ -287,9 +287,11 @@ class Session:
         """Change a limit while the run goes on."""
         return self._do(lambda: self._changing.set_limit(node, name, to))
 
-    def fork(self, at: str, point: Point, change: Change | None = None, why: str = "") -> Future[Path | str]:
+    def fork(
+        self, at: str, point: Point, change: Change | None = None, why: str = "", *, changed: bool = False
+    ) -> Future[Path | str]:
         """Make a branch of this run; see `SessionLike.fork`."""
-        return aside(lambda: branch(self.journal, at, point, change, why))
+        return aside(lambda: branch(self.journal, at, point, change, why, changed=changed))
 
     @property
     def paced(self) -> bool:

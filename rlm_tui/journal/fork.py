@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from rlm_tui.journal import address
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import Edit, Point, RunStart
+from rlm_tui.journal.events import Edit, EditField, Point, RunStart
 from rlm_tui.journal.past import causal_past
+from rlm_tui.journal.positions import position, row
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, Reader
 from rlm_tui.journal.tree import Block, Call, Iteration, Node
 from rlm_tui.journal.wire import blobs_in
 
-__all__ = ["causal_past", "fork", "points_at"]
+__all__ = ["causal_past", "changed_at", "fork", "passes", "points_at"]
 
 _NOT_BACK = ("open", "killed")
 """Sub-calls that gave their block nothing: without an end, or ended together with it."""
 
 
+_ADDS_UP = ("say", "insert")
+"""Changes that come to what was there; every other takes the place of the one before."""
+
+
 def fork(
-    source: Journal | Reader, target: Journal, at: str, point: Point, *, edit: Edit | None = None, why: str = ""
+    source: Journal | Reader,
+    target: Journal,
+    at: str,
+    point: Point,
+    *,
+    edits: Sequence[Edit] = (),
+    changed: bool = False,
+    why: str = "",
 ) -> int:
     """Write the beginning of a new run: what led to a point of another, and what a person changes there.
 
@@ -27,7 +42,8 @@ def fork(
         target: An empty journal.
         at: The address of what passes the point; for ``final`` a node's is that of its last iteration.
         point: One of `points_at` of that address.
-        edit: What the person changes there.
+        edits: What the person changes there.
+        changed: Whether it begins with what was changed there in the source too.
         why: Why, in words.
 
     Returns:
@@ -45,11 +61,11 @@ def fork(
         raise JournalError(f"{source.id} has no {point} at {at} that a fork could begin at")
     if next(iter(target.events()), None) is not None:
         raise JournalError(f"{target.id} is not empty")
-    if point == "final" and (node := run.nodes.get(at)) is not None:
-        at, of_node = _last(node).id, at
-        if edit is not None and edit.id == of_node:
-            # At the node's own address it would end the node at once, whatever it does.
-            edit = edit.model_copy(update={"id": at})
+    asked, at = at, passes(run, at, point)
+    # A change of a final answer at the node's own address would end the node at once, whatever it does.
+    edits = [edit.model_copy(update={"id": at}) if edit.id == asked else edit for edit in edits]
+    if changed:
+        edits = [*changed_at(run, at, point), *edits]
     inherited = list(causal_past(told, at, point))
     parent = {"run": start.run, "at": at, "point": point, "kept": len(inherited), "why": why}
     for name in blobs_in(start):
@@ -57,9 +73,56 @@ def fork(
     target.append(start.model_copy(update={"run": target.id, "parent": parent, "seq": -1}))
     for event in inherited:
         target.copy(event, source)
-    if edit is not None:
+    for edit in edits:
+        for name in blobs_in(edit):
+            target.blobs.take(name, source.blobs)
         target.append(edit.model_copy(update={"by": edit.by or "human"}))
     return len(inherited)
+
+
+def passes(run: Run, at: str, point: Point) -> str:
+    """The address of what passes a point: for the ``final`` of a node, that of its last iteration.
+
+    Args:
+        run: The run.
+        at: The address that was asked for.
+        point: The point.
+    """
+    node = run.nodes.get(at) if point == "final" else None
+    turn = _answered_at(node) if node is not None else None
+    return turn.id if turn is not None else at
+
+
+def changed_at(run: Run, at: str, point: Point) -> list[Edit]:
+    """What is otherwise at a point than it came there: what a branch there leaves out, unless it begins with it.
+
+    Args:
+        run: The run, as far as it has come.
+        at: The address of what passes the point; for ``final`` a node's is that of its last iteration.
+        point: The point.
+
+    Returns:
+        The changes in force, oldest first. What was reverted is none.
+    """
+    at = passes(run, at, point)
+    found: list[Edit] = []
+    for edited in run.edits:
+        if edited.id != at or edited.field == "note":
+            continue
+        field = cast(EditField, edited.field)
+        edit = Edit(id=at, field=field, value=edited.value, was=edited.was, note=edited.note, by=edited.by)
+        if _is_of(edit, point, run.calls.get(at)):
+            found = [one for one in found if one.field != edit.field or edit.field in _ADDS_UP]
+            found.append(edit)
+    return found
+
+
+def _is_of(edit: Edit, point: Point, call: Call | None) -> bool:
+    """Whether a change at an address is of that point of it."""
+    if call is not None:
+        came = edit.field == "answer" and call.came is not None
+        return came if point == "return" else point == "call" and not came and edit.field != "kill"
+    return edit.field != "answer" and position(edit, row(edit.id)) == row(edit.id).at(point)
 
 
 def points_at(run: Run, id: str) -> tuple[Point, ...]:
@@ -121,9 +184,3 @@ def _answered_at(node: Node) -> Iteration | None:
     if node.status == "final" and node.via != "forced" and node.limit is None:
         return node.iterations[-1] if node.iterations else None
     return node.default if node.status == "exhausted" and node.via == "default" else None
-
-
-def _last(node: Node) -> Iteration:
-    found = _answered_at(node)
-    assert found is not None, "a node that has the point ended there"
-    return found

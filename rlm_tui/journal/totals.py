@@ -55,6 +55,12 @@ class Totals:
         else:
             self.cost += usage.cost
 
+    def less(self, part: Totals) -> Totals:
+        """These without a part of them."""
+        names = ("requests", "prompt", "completion", "uncounted", "cost", "unpriced", "scripted")
+        left = {name: getattr(self, name) - getattr(part, name) for name in names}
+        return Totals(**left, estimated=self.estimated)
+
     def usage(self) -> Usage | None:
         """The sum as one `Usage`, with None for every part that is not known whole; None before any request."""
         if not self.requests:

@@ -50,7 +50,7 @@ def source() -> Iterator[Watched]:
 def branch(source: Watched, at: str, point: Point, field: Any, value: Any) -> Comparison:
     """A run and a branch of it that went on by itself."""
     journal, target = source.session.journal, Journal.memory()
-    fork(journal, target, at, point, edit=Edit(id=at, field=field, value=value))
+    fork(journal, target, at, point, edits=[Edit(id=at, field=field, value=value)])
     after = go_on(target, source, CallableModel(chat(WORK)))
     return compare(Run(journal.events()), after, journal.text, target.text)
 

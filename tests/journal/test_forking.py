@@ -40,7 +40,7 @@ def of_tape(tape: Tape) -> Journal:
 def test_a_fork_says_where_it_is_from_and_begins_with_copies() -> None:
     source, target = of_tape(two_levels()), Journal.memory()
     edit = Edit(id="root/i2/b1", field="code", value="print(2)", was="rlm_query_batched(parts)")
-    kept = fork(source, target, "root/i2/b1", "block", edit=edit, why="try two")
+    kept = fork(source, target, "root/i2/b1", "block", edits=[edit], why="try two")
     start, *others = target.events()
     assert isinstance(start, RunStart)
     assert (start.run, start.task) == (target.id, "how deep?")
@@ -58,7 +58,7 @@ def test_a_fork_says_where_it_is_from_and_begins_with_copies() -> None:
 
 def test_the_final_of_a_node_is_that_of_its_last_iteration() -> None:
     target = Journal.memory()
-    fork(of_tape(two_levels()), target, "root", "final", edit=Edit(id="root", field="final", value={"text": "8 m"}))
+    fork(of_tape(two_levels()), target, "root", "final", edits=[Edit(id="root", field="final", value={"text": "8 m"})])
     assert (Run(target.events()).parent or {})["at"] == "root/i3"
     assert list(target.events())[-1].id == "root/i3"
 
@@ -128,7 +128,7 @@ def test_an_answer_that_is_given_reaches_the_end_and_the_other_children_are_not_
         child = next(call for call in run.run.calls.values() if call.fn == "rlm_query_batched")
         target = Journal.memory()
         given = Edit(id=child.id, field="answer", value="Z", was=source.text(child.value))
-        fork(source, target, child.id, "return", edit=given)
+        fork(source, target, child.id, "return", edits=[given])
         after = go_on(target, run, CallableModel(chat(WORK)))
         assert after.root is not None and run.run.root is not None
         was = source.text(run.run.root.value)
@@ -146,7 +146,7 @@ def test_a_fork_of_a_fork_goes_on_too() -> None:
             first,
             "root/i2/b2",
             "block",
-            edit=Edit(id="root/i2/b2", field="code", value="c = d = '-'"),
+            edits=[Edit(id="root/i2/b2", field="code", value="c = d = '-'")],
         )
         middle = go_on(first, run, CallableModel(chat(WORK)))
         second = Journal.memory()

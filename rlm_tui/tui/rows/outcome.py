@@ -155,17 +155,8 @@ def split(one: Side, says: Callable[[Totals], str], *, short: bool = False) -> s
     run = one.run
     if not run.inherited or says(run.totals) == "scripted":
         return says(run.totals)
-    own, kept = says(run.own) if run.own.requests else "nothing", says(less(run.totals, run.own))
+    own, kept = says(run.own) if run.own.requests else "nothing", says(run.totals.less(run.own))
     return f"{own} new, {kept} {one.view.glyphs.remembered if short else 'remembered'}"
-
-
-def less(all: Totals, own: Totals) -> Totals:
-    """A sum without a part of it."""
-    return Totals(
-        all.requests - own.requests, all.prompt - own.prompt, all.completion - own.completion,
-        all.uncounted - own.uncounted, all.cost - own.cost, all.unpriced - own.unpriced, all.scripted - own.scripted,
-        all.estimated,
-    )  # fmt: skip
 
 
 _HOW = {"forced": "forced by a person", "default": "asked for at the end"}
