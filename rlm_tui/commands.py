@@ -7,7 +7,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,12 +130,7 @@ def _go(args: argparse.Namespace, found: Settings, making: Making) -> int:
         from rlm_tui.headless import run_headless
 
         return run_headless(making.journal, making.unattended(), as_json=args.json)
-    reopen = partial(_going_on, found, making.pace)
-    return _farewell(_show(making.session, found, reopen))
-
-
-def _going_on(found: Settings, pace: Pace, path: Path) -> Session:
-    return GoingOn(found, path, pace).session()
+    return _farewell(_show(making.session, found, making.pace))
 
 
 def _find(text: str, found: Settings) -> Path:
@@ -156,7 +150,7 @@ def open_run(args: argparse.Namespace, found: Settings) -> int:
 
     path = _find(args.path, found)
     check_screen(found)
-    _show(lambda: ReadOnlySession(path), found, partial(_going_on, found, Pace("normal")))
+    _show(lambda: ReadOnlySession(path), found, Pace("normal"))
     return ANSWERED
 
 
@@ -180,8 +174,9 @@ def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
 S = TypeVar("S", "Session", "ReadOnlySession")
 
 
-def _show(make: Callable[[], S], found: Settings, reopen: Callable[[Path], Session]) -> S:
-    """Open the screen on a session that is made while its first frame is looked at; ``reopen`` goes on with another."""
+def _show(make: Callable[[], S], found: Settings, pace: Pace) -> S:
+    """Open the screen on a session that is made while its first frame is looked at."""
+    from rlm_tui.llm.pace import Pace
     from rlm_tui.tui.app import DebuggerApp
 
     made: list[S] = []
@@ -191,7 +186,15 @@ def _show(make: Callable[[], S], found: Settings, reopen: Callable[[Path], Sessi
         return made[0]
 
     mouse = not found.get("no_mouse", False)
-    app = DebuggerApp(session, reopen=reopen, theme=found.get("theme"), ascii=_ascii(found), mouse=mouse)
+    app = DebuggerApp(
+        session,
+        reopen=lambda path: GoingOn(found, path, pace).session(),
+        # Nobody watches a scripted model speak there.
+        unattended=lambda path: GoingOn(found, path, Pace("instant")).unattended(),
+        theme=found.get("theme"),
+        ascii=_ascii(found),
+        mouse=mouse,
+    )
     app.run()
     if app.fault is not None:
         raise app.fault

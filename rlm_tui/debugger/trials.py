@@ -53,7 +53,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one branch of a point is likely to ask for: what the run itself did from there on.
+    """What one branch of a point is likely to ask for: what the run itself did from there on, or the one before it.
 
     Attributes:
         asked: Its requests, tokens and cost after the point.
@@ -168,6 +168,8 @@ class Trials:
 def price(source: Path, at: str, point: Point) -> Price:
     """What a branch of a point is likely to cost.
 
+    A branch that is still where it began tells nothing; the run it was made from does.
+
     Args:
         source: The run's directory.
         at: The address that it begins at.
@@ -178,5 +180,10 @@ def price(source: Path, at: str, point: Point) -> Price:
     """
     told = list(read(source).events())
     run = Run(told)
-    before = Run([told[0], *causal_past(told, passes(run, at, point), point)]).totals if told else run.totals
-    return Price(run.totals.less(before), run.end is not None)
+    at = passes(run, at, point)
+    before = Run([told[0], *causal_past(told, at, point)]).totals if told else run.totals
+    found, parent = Price(run.totals.less(before), run.end is not None), run.parent or {}
+    origin = source.parent / str(parent.get("run"))
+    if not found.asked.requests and (parent.get("at"), parent.get("point")) == (at, point) and origin.is_dir():
+        return price(origin, at, point)
+    return found

@@ -57,9 +57,21 @@ class Totals:
 
     def less(self, part: Totals) -> Totals:
         """These without a part of them."""
+        return self.plus(part.times(-1.0))
+
+    def times(self, factor: float) -> Totals:
+        """So many times these, in whole requests and tokens."""
+        names = ("requests", "prompt", "completion", "uncounted", "unpriced", "scripted")
+        return Totals(
+            **{name: round(getattr(self, name) * factor) for name in names}, cost=self.cost * factor,
+            estimated=self.estimated,
+        )  # fmt: skip
+
+    def plus(self, other: Totals) -> Totals:
+        """These and others."""
         names = ("requests", "prompt", "completion", "uncounted", "cost", "unpriced", "scripted")
-        left = {name: getattr(self, name) - getattr(part, name) for name in names}
-        return Totals(**left, estimated=self.estimated)
+        both = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Totals(**both, estimated=self.estimated or other.estimated)
 
     def usage(self) -> Usage | None:
         """The sum as one `Usage`, with None for every part that is not known whole; None before any request."""

@@ -323,12 +323,25 @@ BRANCHES: dict[str, Key] = {
     "compare": Key(("equals_sign",), "compare"),
     "name": Key(("n",), "name"),
     "note": Key(("m",), "note"),
+    "outcomes": Key(("o",), "outcomes"),
     "delete": Key(("x", "delete"), "delete"),
     "again": Key(("r",), "read again"),
     "back": Key(("escape", "q", "T"), "back"),
     "quit": Key(("Q", "ctrl+q"), "quit"),
 }
 """The keys of the tree of branches."""
+
+TRIALS: dict[str, Key] = {
+    "go": Key(("enter",), "go there"),
+    "compare": Key(("equals_sign",), "compare"),
+    "other": Key(("tab", "right"), "the next one"),
+    "one before": Key(("shift+tab", "left"), "the one before"),
+    "stop": Key(("s",), "stop them"),
+    "again": Key(("r",), "read again"),
+    "back": Key(("escape", "q", "o"), "back"),
+    "quit": Key(("Q", "ctrl+q"), "quit"),
+}
+"""The keys of the table of outcomes."""
 
 
 def can(action: Action, view: View, session: SessionLike) -> bool:

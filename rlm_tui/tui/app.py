@@ -25,6 +25,7 @@ from rlm_tui.tui.theme import ANSI_DARK, DARK, THEMES, tokens
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.debugger.trials import Plan, Trials, Unattended
     from rlm_tui.tui.bridge import Bridge
     from rlm_tui.tui.desk import Desk
     from rlm_tui.tui.screens.main import MainScreen
@@ -52,6 +53,7 @@ class DebuggerApp(App[Wish | None]):
         session: The run, or what makes it, called in a thread once the first frame is painted. Closed when the app is
             over.
         reopen: Makes the session that goes on with a run of a directory, in a thread; None where that can't be had.
+        unattended: Makes what goes on with a run of a directory by itself; None where that can't be had.
         theme: A theme's name; None means ours, or the one of sixteen colours under ``NO_COLOR``.
         ascii: Whether only ASCII may be shown.
         mouse: Whether the mouse is listened to.
@@ -73,6 +75,7 @@ class DebuggerApp(App[Wish | None]):
         session: SessionLike | Callable[[], SessionLike],
         *,
         reopen: Callable[[Path], SessionLike] | None = None,
+        unattended: Unattended | None = None,
         theme: str | None = None,
         ascii: bool = False,
         mouse: bool = True,
@@ -89,6 +92,8 @@ class DebuggerApp(App[Wish | None]):
         self._desk: Desk | None = None
         self._desks: dict[str, Desk] = {}
         self._reopen = reopen
+        self._unattended = unattended
+        self._trials: list[Trials] = []
         self._make: Callable[[], SessionLike] | None = None
         self._loader: Thread | None = None
         if callable(session):
@@ -152,8 +157,8 @@ class DebuggerApp(App[Wish | None]):
         finally:
             if self._loader is not None:
                 self._loader.join(LOADING_S)
-            for session in self.sessions:
-                session.close(1.0)
+            for each in (*self._trials, *self.sessions):
+                each.close(1.0)
 
     def _mind_the_terminal(self) -> None:
         """When the terminal is closed, leave: nothing runs on, and every run can be gone on with."""
@@ -224,7 +229,7 @@ class DebuggerApp(App[Wish | None]):
         return [desk.session for desk in self._desks.values()]
 
     def show_run(self, path: Path, *, to_change: bool = False) -> None:
-        """Put a run on the screen: one that is open already, else gone on with from its directory.
+        """Put a run on the screen: one that is open already, else gone on with, else one that goes on elsewhere.
 
         Args:
             path: Its directory.
@@ -233,10 +238,34 @@ class DebuggerApp(App[Wish | None]):
         known = next((mode for mode, desk in self._desks.items() if desk.session.path == path), None)
         if known is not None:
             self._turn_to(known)
-        elif self._reopen is None:
+        elif (make := _watched(path) or self._reopen) is None:
             self.main.say(f"The branch is kept: rlm-tui resume {path.name}")
         else:
-            self._load(partial(self._make_another, self._reopen, path, to_change))
+            self._load(partial(self._make_another, make, path, to_change))
+
+    def try_out(self, run: Path, plan: Plan) -> Trials | str:
+        """Make branches of a run that go on by themselves to their ends.
+
+        Args:
+            run: Its directory.
+            plan: Where they begin, what is tried, and how often.
+
+        Returns:
+            Them, begun; a text is why they can't be.
+        """
+        from rlm_tui.debugger.trials import Trials
+
+        if self._unattended is None:
+            return "Nothing can be run by itself from here: rlm-tui open or resume can."
+        made = Trials(run, plan, self._unattended)
+        self._trials.append(made)
+        made.start()
+        return made
+
+    @property
+    def trying(self) -> int:
+        """How many branches still go on by themselves, or are to."""
+        return sum(trials.plan.size - trials.over for trials in self._trials if trials.going)
 
     def _make_another(self, reopen: Callable[[Path], SessionLike], path: Path, to_change: bool) -> None:
         """In the loader's thread."""
@@ -285,18 +314,20 @@ class DebuggerApp(App[Wish | None]):
     def request_quit(self) -> None:
         """Quit; ask first when the run can still go on."""
         going = [desk for desk in self._desks.values() if not desk.over]
-        if not going:
+        if not going and not self.trying:
             self.exit(None)
             return
         from rlm_tui.tui.screens.quit import QuitDialog
 
         if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
-            self.push_screen(QuitDialog(self.view, [desk.view for desk in going]), self._quit)
+            self.push_screen(QuitDialog(self.view, [desk.view for desk in going], self.trying), self._quit)
 
     def _quit(self, choice: Choice | None) -> None:
         if choice in ("leave", "kill"):
             for session in self.sessions:
                 session.leave() if choice == "leave" else session.kill()
+            for trials in self._trials:
+                trials.leave()
             self.exit("left" if choice == "leave" else "killed")
 
     async def action_quit(self) -> None:
@@ -306,6 +337,14 @@ class DebuggerApp(App[Wish | None]):
     def action_help_quit(self) -> None:
         """Textual's own interrupt key asks too."""
         self.request_quit()
+
+
+def _watched(path: Path) -> Callable[[Path], SessionLike] | None:
+    """Makes what only looks at a run that is written elsewhere; None of one that can be gone on with."""
+    from rlm_tui.debugger.reading import ReadOnlySession
+    from rlm_tui.journal.store import in_use
+
+    return ReadOnlySession if in_use(path) else None
 
 
 def _curtain(signs: Glyphs) -> Iterator[Static]:

@@ -20,6 +20,7 @@ from rlm_tui.journal.events import Point, RunStart
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.journal.tree import Block
+from rlm_tui.llm.base import ChatModel
 from rlm_tui.llm.callable import CallableModel
 from rlm_tui.tui.app import DebuggerApp
 from tests.debugger.small import QUESTION, chat
@@ -39,13 +40,14 @@ def played(runs: Path, name: str = SCENARIO) -> Path:
     return path
 
 
-def gone_on(path: Path, name: str = SCENARIO) -> Path:
+def gone_on(path: Path, name: str = SCENARIO, model: ChatModel | None = None) -> Path:
     """A branch, gone on with to its end."""
+    answers = model or model_for(name)
     journal = Journal.open(path)
     try:
         again = material(journal)
         engine = EngineRun(
-            journal, lambda _: model_for(name), context=again.context, task=again.task, model=again.model,
+            journal, lambda _: answers, context=again.context, task=again.task, model=again.model,
             options=again.options,
         )  # fmt: skip
         asyncio.run(asyncio.wait_for(engine.go(), 2 * DEADLINE_S))

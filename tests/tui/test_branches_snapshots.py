@@ -19,6 +19,7 @@ from tests.tui.branched import pinned
 from tests.tui.scenes import NOW, START
 from tests.tui.stage import Stage
 from tests.tui.test_branches import kept  # noqa: F401 - a fixture
+from tests.tui.test_trials import tossed  # noqa: F401 - a fixture
 
 WIDE, MEDIUM, NARROW = (160, 45), (120, 36), (80, 24)
 
@@ -45,6 +46,14 @@ def runs(
     journal.append(Edit(id="root", field="note", value="one more degree", note=NAME, by="human"))
     journal.close()
     return made
+
+
+@pytest.fixture
+def trials(tossed: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:  # noqa: F811
+    """A run, and branches of one point of it with two things tried, as every other machine has them."""
+    monkeypatch.chdir(tmp_path)
+    called = {path.name: f"251122-181{n // 6}-{n:02x}{7 * n:02x}" for n, path in enumerate(tossed)}
+    return [pinned(path, Path("runs"), called, 60.0 * n) for n, path in enumerate(tossed)]
 
 
 def pictured(path: Path, play: Scene, **options: Any) -> tuple[DebuggerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
@@ -77,6 +86,19 @@ async def listed(stage: Stage) -> None:
     stage.app.screen.sync()  # type: ignore[attr-defined]
 
 
+async def tried(stage: Stage) -> None:
+    await stage.press("T")
+    await stage.until(lambda: len(stage.app.screen.listed.known) == 11, "all of them")  # type: ignore[attr-defined]
+    await stage.press("end", "o")
+    await stage.until(lambda: "4 of 6" in stage.text, "the table")
+
+
+async def planned(stage: Stage) -> None:
+    stage.view.select_item("root/i1")
+    await stage.press("D", "tab", "right", "right", "tab", "right", "right")
+    await stage.until(lambda: "costs about 18 requests" in stage.text, "the price")
+
+
 async def deleting(stage: Stage) -> None:
     await listed(stage)
     await stage.press("home", "x")
@@ -100,6 +122,20 @@ def test_only_differences(snap_compare: Compare, runs: list[Path]) -> None:
 @pytest.mark.parametrize("size", [WIDE, MEDIUM, NARROW], ids=["wide", "medium", "narrow"])
 def test_branches(snap_compare: Compare, runs: list[Path], size: tuple[int, int]) -> None:
     compare(snap_compare, runs[1], listed, size)
+
+
+@pytest.mark.parametrize("size", [WIDE, MEDIUM, NARROW], ids=["wide", "medium", "narrow"])
+def test_outcomes(snap_compare: Compare, trials: list[Path], size: tuple[int, int]) -> None:
+    compare(snap_compare, trials[0], tried, size)
+
+
+def test_outcomes_without_colour(snap_compare: Compare, trials: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    compare(snap_compare, trials[0], tried, MEDIUM, ascii=True)
+
+
+def test_planned(snap_compare: Compare, trials: list[Path]) -> None:
+    compare(snap_compare, trials[7], planned, MEDIUM)
 
 
 def test_deleting(snap_compare: Compare, runs: list[Path]) -> None:

@@ -18,7 +18,6 @@ from rlm_tui.journal.store import Journal, read
 from rlm_tui.tui.comparing import Both, both
 from rlm_tui.tui.glyphs import ASCII, UNICODE
 from rlm_tui.tui.rows import compare, differing, outcome
-from rlm_tui.tui.rows.compare import Side
 from rlm_tui.tui.rows.differing import Part, matches
 from rlm_tui.tui.rows.line import plain
 from rlm_tui.tui.screens.compare import CompareScreen
@@ -189,7 +188,7 @@ def test_two_branches_of_one_run_know_their_origin(runs: tuple[Path, Path]) -> N
     found = both(branch, other, UNICODE)
     assert f"are two branches of {source.name[-4:]}" in plain(outcome.heading(found.left, found.right, 120))
     assert outcome.split(found.right, lambda totals: str(totals.requests)).startswith("nothing new, ")
-    assert outcome.ended(found.right).startswith("not ended")
+    assert outcome.ended(found.right.run).startswith("not ended")
 
 
 @pytest.mark.parametrize(
@@ -207,7 +206,7 @@ def test_two_branches_of_one_run_know_their_origin(runs: tuple[Path, Path]) -> N
 def test_how_a_run_ended_in_a_few_words(end: dict[str, Any], words: str) -> None:
     events = [event for event in held_run() if event.seq < 4]
     run = Run([*events, NodeEnd(id="root", **end), RunEnd(id="root", status=end["status"], value=end.get("value"))])
-    assert outcome.ended(Side.of(run, lambda text: str(text or ""), UNICODE)) == words
+    assert outcome.ended(run) == words
 
 
 def test_a_run_is_called_by_its_name(runs: tuple[Path, Path], tmp_path: Path) -> None:

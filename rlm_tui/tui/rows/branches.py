@@ -76,7 +76,7 @@ def figures(side: Side, branch: Branch, size: int) -> Figures:
     run = side.run
     return Figures(
         where=outcome.where(side.view, branch.at) if branch.at else "",
-        ended=outcome.ended(side),
+        ended=outcome.ended(run),
         tokens=outcome.split(side, text.total_tokens),
         short=outcome.split(side, text.total_tokens, short=True),
         cost=outcome.split(side, text.cost),

@@ -123,7 +123,7 @@ class _Figure:
 def _figures(one: Side, short: bool) -> list[_Figure]:
     run, root = one.run, one.run.root
     took = text.duration(meters.working(one.view, root)) if root is not None else one.view.glyphs.dash
-    how, tokens, cost = ended(one), split(one, text.total_tokens, short=short), split(one, text.cost, short=short)
+    how, tokens, cost = ended(run), split(one, text.total_tokens, short=short), split(one, text.cost, short=short)
     answer = None if root is None or root.value is None else one.view.text(root.value)
     rows = [
         _Figure("answer", _answer(one), (answer,)),
@@ -162,9 +162,9 @@ def split(one: Side, says: Callable[[Totals], str], *, short: bool = False) -> s
 _HOW = {"forced": "forced by a person", "default": "asked for at the end"}
 
 
-def ended(one: Side) -> str:
+def ended(run: Run) -> str:
     """How a run ended, or where it stands, in a few words."""
-    run, root = one.run, one.run.root
+    root = run.root
     if root is None:
         return "not begun"
     at = f"i{root.latest.k}" if root.latest is not None else "its beginning"

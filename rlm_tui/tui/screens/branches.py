@@ -26,7 +26,9 @@ from rlm_tui.tui.rows.branches import Figures, Row
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens import keeping
 from rlm_tui.tui.screens.ask import AskDialog, Question
+from rlm_tui.tui.screens.branching import BEGINS
 from rlm_tui.tui.screens.compare import CompareScreen
+from rlm_tui.tui.screens.trials import TrialsScreen
 from rlm_tui.tui.text import clean, cut, width
 from rlm_tui.tui.view import View, size_for
 from rlm_tui.tui.widgets.branches import BranchTree
@@ -157,7 +159,7 @@ class BranchesScreen(Screen[Path | None]):
         if self._said:
             line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
         else:
-            ids = ["go", "compare", "name", "note", "delete", "again"]
+            ids = ["go", "compare", "outcomes", "name", "note", "delete", "again"]
             pairs = [(BRANCHES[id].key, BRANCHES[id].word, id) for id in ids]
             room = cells - 4 - width(last) - GAP
             while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
@@ -212,6 +214,8 @@ class BranchesScreen(Screen[Path | None]):
                 self._ask(keeping.name(row.branch, partial(self._rename, row)))
             case "note":
                 self._ask(keeping.note(row.branch, partial(self._remark, row)))
+            case "outcomes":
+                self._outcomes(row.branch)
             case "delete":
                 self._delete(row)
             case _:
@@ -235,9 +239,18 @@ class BranchesScreen(Screen[Path | None]):
                 return
             other = origin.branch.summary.path
         screen = CompareScreen(self._view, self._bridge, self._path, other, self._quit)
-        self._host.push_screen(screen, self._compared)
+        self._host.push_screen(screen, self._gone_to)
 
-    def _compared(self, path: Path | None) -> None:
+    def _outcomes(self, branch: Branch) -> None:
+        """Show what came of the point that a branch begins at."""
+        if branch.parent is None or branch.point not in BEGINS:
+            self.say("This is no branch. Choose one: its outcomes are those of all that were made where it begins.")
+            return
+        point = branch.point
+        screen = TrialsScreen(self._view, self._bridge, branch.summary.path, branch.at, point, self._quit)
+        self._host.push_screen(screen, self._gone_to)
+
+    def _gone_to(self, path: Path | None) -> None:
         if path is not None:
             self.dismiss(path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.app import App
 
 from rlm_tui.journal.events import Point
+from rlm_tui.journal.fork import passes
 from rlm_tui.journal.tree import Held
 from rlm_tui.tui import forms, words
 from rlm_tui.tui.bridge import Answer, Bridge
@@ -25,6 +26,7 @@ from rlm_tui.tui.view import View
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
+    from rlm_tui.debugger.trials import Plan, Price, Trials
     from rlm_tui.tui.app import DebuggerApp
     from rlm_tui.tui.screens.ask import Question
 
@@ -52,6 +54,10 @@ class HandsScreen(PanesScreen):
         """The app."""
         # Textual gives it without saying what it returns.
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+    @property
+    def _app(self) -> DebuggerApp:
+        return cast("DebuggerApp", self.host)
 
     def say(self, said: str) -> None:
         """Tell the person something short."""
@@ -166,26 +172,66 @@ class HandsScreen(PanesScreen):
         self._put(questions.say(self.view, self.session, node_of(self.view)))
 
     def do_fork(self) -> None:
-        """Ask where a branch is to begin, and make it."""
+        """Ask where branches are to begin and how many, and make them."""
         from rlm_tui.tui.screens import branching
 
         id = (self.view.item or self.view.node).removesuffix(OBS).removesuffix(ANSWER)
-        made: list[Path] = []
-        question = branching.fork(self.view, id, points(self.view), partial(self._fork, made))
+        found = points(self.view)
+        prices: dict[Point, Price | str] = {}
+        self._price(id, found, prices)
+        made: list[Path | Trials] = []
+        question = branching.fork(self.view, id, found, partial(self._branch, made), prices)
         # Shown when the form is gone: each open run has screens of its own, and the form is on this one's.
-        self._put(question, lambda: cast("DebuggerApp", self.host).show_run(made[0], to_change=True))
+        self._put(question, lambda: self._show_made(made[0]))
 
-    def _fork(self, made: list[Path], at: str, point: Point) -> Future[Answer]:
-        """Make a branch, and put it away for when it is to be shown."""
+    def _price(self, id: str, points: Sequence[Point], prices: dict[Point, Price | str]) -> None:
+        """Find out, away from here, what a branch is likely to cost at each point."""
+        from rlm_tui.debugger.trials import price
+        from rlm_tui.tui.comparing import later
+
+        if (path := self.session.path) is not None:
+            for point in points:
+                self._bridge.ask(later(partial(price, path, id, point)), partial(prices.__setitem__, point))
+
+    def _branch(self, made: list[Path | Trials], plan: Plan) -> Future[Answer]:
+        """Make what is planned, and put it away for when it is to be shown."""
+        from rlm_tui.tui.screens import branching
+
         told: Future[Answer] = Future()
 
-        def found(branch: Path | str) -> None:
-            if isinstance(branch, Path):
+        def found(branch: Path | Trials | str) -> None:
+            if not isinstance(branch, str):
                 made.append(branch)
             told.set_result(branch if isinstance(branch, str) else None)
 
-        self._bridge.ask(self.session.fork(at, point), found)
+        if branching.held(plan):
+            self._bridge.ask(self.session.fork(plan.at, plan.point, changed=plan.arms[0]), found)
+        elif (path := self.session.path) is None:
+            found("This run is kept nowhere, so there is no place for branches of it.")
+        else:
+            found(self._app.try_out(path, plan))
         return told
+
+    def _show_made(self, made: Path | Trials) -> None:
+        if isinstance(made, Path):
+            self._app.show_run(made, to_change=True)
+        else:
+            self.show_outcomes(made)
+
+    def show_outcomes(self, trials: Trials) -> None:
+        """Show what comes of branches that go on by themselves."""
+        from rlm_tui.tui.screens.trials import TrialsScreen
+
+        at = passes(self.view.run, trials.plan.at, trials.plan.point)
+        screen = TrialsScreen(
+            self.view, self._bridge, trials.source, at, trials.plan.point, self._app.request_quit, trials
+        )
+        self.host.push_screen(screen, self._gone_to)
+
+    def _gone_to(self, path: Path | None) -> None:
+        if path is not None:
+            self._app.show_run(path)
+        self.sync()
 
     def do_note(self) -> None:
         """Ask for a remark by the selected thing."""

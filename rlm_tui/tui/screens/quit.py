@@ -31,6 +31,7 @@ class QuitDialog(Dialog[Choice | None]):
     Args:
         view: The run on the screen.
         going: What still goes on, of all that are open.
+        trying: How many branches go on by themselves.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -40,10 +41,11 @@ class QuitDialog(Dialog[Choice | None]):
         Binding("Q,ctrl+q,ctrl+c", "leave", show=False, priority=True),
     ]
 
-    def __init__(self, view: View, going: Sequence[View]) -> None:
+    def __init__(self, view: View, going: Sequence[View], trying: int = 0) -> None:
         super().__init__()
         self._view = view
         self._going = going
+        self._trying = trying
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -62,6 +64,9 @@ class QuitDialog(Dialog[Choice | None]):
         state = f"{count(held, 'value')} held" if held else "running"
         if len(self._going) > 1:
             state = f"{len(self._going)} runs, {state}"
+        if self._trying:
+            tried = f"{count(self._trying, 'branch', 'branches')} running unattended"
+            state = f"{state}, {tried}" if self._going else tried
         lines = [heading("Quit", state, cells, self._view.glyphs), Line()]
         targets: list[Target] = []
         for n, (choice, said) in enumerate(CHOICES):
