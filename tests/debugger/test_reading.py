@@ -115,11 +115,12 @@ def test_without_asking_for_the_past_the_sink_gets_everything(ended: Path) -> No
 
 
 def test_closing_stops_the_following(ended: Path) -> None:
+    before = set(threading.enumerate())
     session = ReadOnlySession(ended)
     session.events()
     session.start(Sink())
     session.close(DEADLINE_S)
-    assert not [thread for thread in threading.enumerate() if thread.name == "rlm-follow"]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "rlm-follow"]
 
 
 def test_damage_is_told_and_what_is_before_it_is_shown(ended: Path) -> None:

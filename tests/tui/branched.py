@@ -120,4 +120,8 @@ async def looking(path: Path, size: tuple[int, int], **app: Any) -> AsyncIterato
     async with made.run_test(size=size, notifications=True) as pilot:
         stage = Stage(made, pilot, None)  # type: ignore[arg-type]
         await stage.until(lambda: not stage.app.bridge.loading, "the whole journal")
-        yield stage
+        try:
+            yield stage
+        finally:
+            for session in made.sessions:
+                session.close()

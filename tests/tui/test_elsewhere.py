@@ -264,8 +264,7 @@ def test_nothing_opens_where_nothing_is_held(editor: Name, tmp_path: Path) -> No
 
 def test_a_real_terminal_is_given_away_and_taken_back(editor: Name, tmp_path: Path) -> None:
     command = editor(
-        "print('MY EDITOR HAS IT', sys.stdin.isatty())\n"
-        "try:\n    input()\nexcept KeyboardInterrupt:\n    print('INTERRUPTED')\n    input()\n"
+        "try:\n    print('MY EDITOR HAS IT', sys.stdin.isatty())\n    input()\nexcept KeyboardInterrupt:\n    print('INTERRUPTED')\n    input()\n"
         "file.write_text('=== user ===\\nby hand')"
     )
     kept = {
