@@ -87,6 +87,27 @@ def mended(source: Path) -> Path:
     return gone_on(forked(source, block.id, "block", Change("code", changed, was=code)))
 
 
+def family(runs: Path) -> tuple[Path, ...]:
+    """A run; a branch with a block changed; one with an answer supplied; a branch of the first, not gone on with."""
+    source = played(runs)
+    first = mended(source)
+    call = next(call for call in Run(read(source).events()).calls.values() if call.item == 2)
+    change = Change("answer", "g-472 99.9", was="g-472 24.0")
+    supplied = gone_on(forked(source, call.id, "return", change, "were the log higher"))
+    return source, first, supplied, forked(first, "root/i4", "llm")
+
+
+def tried(runs: Path) -> tuple[Path, ...]:
+    """A run, and six branches at one block of it: three as it came, three with it changed."""
+    source = played(runs)
+    block = block_with(source, "max(values)")
+    return (
+        source,
+        *(gone_on(forked(source, block.id, "block")) for _ in range(3)),
+        *(mended(source) for _ in range(3)),
+    )
+
+
 def pinned(path: Path, runs: Path, called: Mapping[str, str], later_s: float) -> Path:
     """The same run as every machine would have it; its directory.
 
@@ -110,6 +131,13 @@ def pinned(path: Path, runs: Path, called: Mapping[str, str], later_s: float) ->
     journal.close()
     assert journal.path is not None
     return journal.path
+
+
+def as_elsewhere(paths: Sequence[Path]) -> list[Path]:
+    """The same runs in a folder of the working directory, with the ids and times of every other machine."""
+    tails = ("7f3a", "b20c", "4e91", "a6d2", "19e7", "c05d", "83bb", "5a40", "e7f1", "2d96", "90c8")
+    called = {path.name: f"251122-18{10 + n}-{tails[n]}" for n, path in enumerate(paths)}
+    return [pinned(path, Path("runs"), called, 60.0 * n) for n, path in enumerate(paths)]
 
 
 @asynccontextmanager

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rlm_tui.debugger.likeness import Change
 from rlm_tui.debugger.reading import ReadOnlySession
 from rlm_tui.journal import shelf
 from rlm_tui.journal.branches import family
-from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, read
 from rlm_tui.journal.summary import summarize
 from rlm_tui.tui.comparing import side
@@ -31,13 +29,8 @@ from tests.tui.stage import Stage
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    """A run; a branch with a block changed; one with an answer supplied; a branch of the first, not gone on with."""
-    source = branched.played(tmp_path_factory.mktemp("runs"))
-    mended = branched.mended(source)
-    call = next(call for call in Run(read(source).events()).calls.values() if call.item == 2)
-    change = Change("answer", "g-472 99.9", was="g-472 24.0")
-    supplied = branched.gone_on(branched.forked(source, call.id, "return", change, "were the log higher"))
-    return source, mended, supplied, branched.forked(mended, "root/i4", "llm")
+    """See `branched.family`."""
+    return branched.family(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

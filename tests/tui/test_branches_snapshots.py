@@ -15,7 +15,7 @@ from rlm_tui.journal import shelf
 from rlm_tui.journal.events import NAME, Edit
 from rlm_tui.journal.store import Journal
 from rlm_tui.tui.app import DebuggerApp
-from tests.tui.branched import pinned
+from tests.tui.branched import as_elsewhere
 from tests.tui.scenes import NOW, START
 from tests.tui.stage import Stage
 from tests.tui.test_branches import kept  # noqa: F401 - a fixture
@@ -37,11 +37,7 @@ def runs(
     monkeypatch.setattr(shelf, "size", lambda path: 98_765)
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    called: dict[str, str] = {}
-    made: list[Path] = []
-    for n, path in enumerate(kept):
-        called[path.name] = f"251122-181{n}-{('7f3a', 'b20c', '4e91', 'a6d2')[n]}"
-        made.append(pinned(path, Path("runs"), called, 60.0 * n))
+    made = as_elsewhere(kept)
     journal = Journal.open(made[1], clock=lambda: START + 62.0)
     journal.append(Edit(id="root", field="note", value="one more degree", note=NAME, by="human"))
     journal.close()
@@ -52,8 +48,7 @@ def runs(
 def trials(tossed: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:  # noqa: F811
     """A run, and branches of one point of it with two things tried, as every other machine has them."""
     monkeypatch.chdir(tmp_path)
-    called = {path.name: f"251122-181{n // 6}-{n:02x}{7 * n:02x}" for n, path in enumerate(tossed)}
-    return [pinned(path, Path("runs"), called, 60.0 * n) for n, path in enumerate(tossed)]
+    return as_elsewhere(tossed)
 
 
 def pictured(path: Path, play: Scene, **options: Any) -> tuple[DebuggerApp, Callable[[Pilot[Any]], Awaitable[None]]]:
@@ -91,6 +86,13 @@ async def tried(stage: Stage) -> None:
     await stage.until(lambda: len(stage.app.screen.listed.known) == 11, "all of them")  # type: ignore[attr-defined]
     await stage.press("end", "o")
     await stage.until(lambda: "4 of 6" in stage.text, "the table")
+
+
+async def all_tried(stage: Stage) -> None:
+    await stage.press("T")
+    await stage.until(lambda: len(stage.app.screen.listed.known) == 7, "all of them")  # type: ignore[attr-defined]
+    await stage.press("end", "o")
+    await stage.until(lambda: "3 of 3  Casper Quist" in stage.text, "the table")
 
 
 async def planned(stage: Stage) -> None:
