@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.journal import address
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import CallEnd, Edit, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, RunStart, head
+from rlm_tui.journal.events import CallEnd, Edit, Event, ExecEnd, LlmEnd, NodeEnd, NodeStart, Rebuild, RunStart, head
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.repl.policy import ConfinementError
@@ -175,6 +175,9 @@ class Progress:
                 return f"{indent}    block: {status}"
             case CallEnd(status=status) if address.is_node(event.id) and event.id not in self._run.nodes:
                 return f"{indent}    {_name(event.id)}  {status}  {printable(head(event.value))}"
+            case Rebuild() if event.differs:
+                # What is done once more is named before it is done.
+                return f"{indent}    rebuilding its REPL: {printable(head(event.differs), 300)}"
             case Edit(field="note", value=str(said)):
                 return f"{indent}    {printable(said, 200)}"
             case NodeEnd():

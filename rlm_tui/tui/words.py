@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rlm_tui.journal import address, events
-from rlm_tui.journal.events import Blob, Point, Why
+from rlm_tui.journal.events import RESUME, Blob, Point, Why
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.tree import Edited, Held
 from rlm_tui.tui.glyphs import Glyphs
@@ -186,8 +186,28 @@ def sentence(run: Run, held: Held, human: str) -> str:
         return "The first run did not make this call, so it has no recorded answer. Nobody has been asked."
     if held.point == "limit":
         return f"{limit(run, held)} used." + ("" if is_edited(run, held) else " e raises it.")
-    said = _UNTIL[held.point]
+    said = _taken_up(run, held) if held.why == RESUME else _UNTIL[held.point]
     return f"{said} What follows from your edit will carry {human}." if is_edited(run, held) else said
+
+
+MOST_EFFECTS = 2
+"""Of what is done once more, so much is named where there is one line."""
+
+
+def _taken_up(run: Run, held: Held) -> str:
+    """What has not happened yet where a run is gone on with, and what is done once more for its REPL's sake."""
+    said, block, node = _UNTIL[held.point], run.blocks.get(held.id), run.nodes.get(held.node)
+    if block is not None and block.started is not None:
+        said = "It had begun, and runs again from its first line."
+    again = [one for one in node.ran() if one.repeatable and one.id != held.id] if node is not None else []
+    if not again or any(one.rebuilt is not None for one in again):
+        return said
+    named = list(dict.fromkeys(one_line(effect) for one in again for effect in one.effects))
+    if not named:
+        return f"{said} Its REPL is made anew from {count(len(again), 'block')} first."
+    more = f" and {len(named) - MOST_EFFECTS} more" if len(named) > MOST_EFFECTS else ""
+    # First what cannot be taken back: a line may be cut.
+    return f"Done once more to make its REPL anew: {'; '.join(named[:MOST_EFFECTS])}{more}. {said}"
 
 
 def standing(held: Held) -> str:
