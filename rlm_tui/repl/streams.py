@@ -125,9 +125,11 @@ class Output:
                 self._wake.release()
 
     def flush(self) -> None:
-        """Send everything gathered so far, in order."""
-        if not self._pieces:
-            return
+        """Send everything gathered so far, in order.
+
+        Nothing left here does not mean that all is sent: another thread may have taken it and be sending it. Whoever
+        says something after this must not come before that, so it is waited for.
+        """
         with self._bell, self._flushing:
             self._size = 0
             batch = [self._pieces.popleft() for _ in range(len(self._pieces))]

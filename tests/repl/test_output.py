@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from typing import Any
 
 import pytest
 
+from rlm_tui.repl.bell import Bell
 from rlm_tui.repl.process import BlockResult
 from rlm_tui.repl.protocol import OUTPUT_CAP, RAW_CAP
 from rlm_tui.repl.running import LATE_CUT
-from rlm_tui.repl.streams import PIECE_CAP
-from tests.repl.desk import Desk, Watch
+from rlm_tui.repl.streams import PIECE_CAP, Output, Owners
+from tests.repl.desk import DEADLINE_S, Desk, Watch
 
 
 def test_quick_prints_are_seen_while_the_block_sleeps(desk: Desk) -> None:
@@ -32,6 +35,53 @@ def test_what_was_streamed_is_what_was_kept(desk: Desk) -> None:
     assert result.stderr == watch.text("stderr") == "".join(f"{-i}\n" for i in range(20000))
     assert result.raw == watch.text("raw") == "raw"
     assert result.cuts == {}
+
+
+class Gate:
+    """A lock that says when it is asked for a second time."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self._asked = 0
+        self.wanted = threading.Event()
+
+    def __enter__(self) -> None:
+        self._asked += 1
+        if self._asked > 1:
+            self.wanted.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_what_another_thread_is_sending_is_waited_for() -> None:
+    """Else the block's end would be told before what it printed."""
+    told: list[str] = []
+    sending = threading.Event()
+    ours, theirs = socket.socketpair()
+
+    def send(message: dict[str, Any]) -> None:
+        sending.set()
+        assert gate.wanted.wait(DEADLINE_S)
+        told.append(message["text"])
+
+    def end() -> None:
+        output.flush()
+        told.append("the end")
+        gate.wanted.set()
+
+    with ours, theirs:
+        output = Output(send, Bell(ours.fileno()), Owners())
+        gate = output._flushing = Gate(output._flushing)
+        output.add("b", "stdout", "printed")
+        timer, ending = threading.Thread(target=output.flush), threading.Thread(target=end)
+        timer.start()
+        assert sending.wait(DEADLINE_S)
+        ending.start()
+        ending.join()
+        timer.join()
+    assert told == ["printed", "the end"]
 
 
 def test_output_over_the_cap_is_cut_and_counted(desk: Desk) -> None:
