@@ -8,23 +8,33 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from _thread import RLock, get_ident, interrupt_main, start_new_thread
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from sys import _getframe  # pyright: ignore[reportPrivateUsage]
 from time import sleep
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlm_tui.repl.wire import BELLS, Intake, decode, encode, framed, gone
+
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without its names for numbers, which are looked up at each call
 
 _read = os.read
 _write = os.write
 _exit = os._exit  # pyright: ignore[reportPrivateUsage]
 _select = select.select
 _INTERRUPT = signal.SIGINT
+
+
+def unblock(numbers: Set[int]) -> None:
+    """Let signals through."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 class BlockAborted(KeyboardInterrupt):
@@ -126,6 +136,7 @@ class Bell:
     Every wish that a block stand has a number, and is over when the host has said so: `go`.
 
     Attributes:
+        handlers: What answers each signal, once we `listen`.
         armed: The block that can be stopped now, if any.
         rung: Whether this block was stopped.
         busy: True while no signal is heeded, because what they say is being read already.
@@ -150,6 +161,9 @@ class Bell:
         self._wished = ("", 0)
         self._orders: deque[dict[str, Any]] = deque()
         self._outer: tuple[str | None, bool] = (None, False)
+        # One object: a method is made anew each time it is asked for, and a handler is known by being the same.
+        handle = self.handle
+        self.handlers = {int(getattr(signal, name)): handle for name in BELLS if hasattr(signal, name)}
         self.over = 0
         self.armed: str | None = None
         self.rung = False
@@ -164,12 +178,10 @@ class Bell:
         self._heed(_getframe(1))
 
     def listen(self) -> None:
-        """Install the handler and let the signals through."""
-        numbers = {getattr(signal, name) for name in BELLS if hasattr(signal, name)}
-        for number in numbers:
-            signal.signal(number, self.handle)
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+        """Install the handlers and let the signals through."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        unblock(self.handlers.keys())
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Serve one signal, in the main thread."""

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from mmap import ACCESS_COPY, mmap
 from time import perf_counter, process_time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rlm_tui.repl.asking import look, page
 from rlm_tui.repl.bell import Bell, BlockAborted
@@ -30,6 +30,18 @@ _threads = sys._current_frames  # pyright: ignore[reportPrivateUsage]
 _exit = os._exit
 
 
+class Limit(Protocol):
+    """The limit of the address space."""
+
+    def begin(self) -> None:
+        """Set all that is limited in this process."""
+        ...
+
+    def __call__(self, tight: bool) -> None:
+        """Set it, tight while a block runs or with the head-room."""
+        ...
+
+
 class Parts(NamedTuple):
     """What a worker is made of.
 
@@ -45,7 +57,7 @@ class Parts(NamedTuple):
     names: Names
     module: types.ModuleType
     streams: dict[str, object]
-    limit: Callable[[bool], None]
+    limit: Limit
     own_threads: set[int]
 
 
@@ -60,19 +72,30 @@ class Runner:
         disarm: Takes back that a block is to stand at its next line.
     """
 
-    def __init__(self, parts: Parts, kinds: dict[str, str], restore: list[str]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.namespace = parts.module.__dict__
-        self._injected = parts.names.make(kinds)
-        self._restore = frozenset(restore)
-        self._mending = Mending(parts.module, parts.streams)
+        self._injected: dict[str, object] = {}
+        self._restore: frozenset[str] = frozenset()
+        self._mending = Mending(parts.module, parts.streams, parts.bell.handlers)
         self._changes = Changes()
         self._begun = False
         self.standing_locals: dict[str, object] = {}
         self.stood_s = 0.0
         self.disarm: Callable[[], None] = lambda: None
-        self._pid = os.getpid()
+        self._pid = 0
         self._reserve: mmap | None = None
+
+    def begin(self, kinds: dict[str, str], restore: list[str]) -> None:
+        """Give the namespace what every block is to find in it, in the process that is to run them.
+
+        Args:
+            kinds: Injected name to its kind.
+            restore: Further names that are put back before each block.
+        """
+        self._pid = os.getpid()
+        self._restore = frozenset(restore)
+        self._injected = self.parts.names.make(kinds)
         self.namespace.update(self._injected)
         self.namespace["answer"] = {"content": "", "ready": False}
 
@@ -140,7 +163,7 @@ class Runner:
             error, text = failed, self._told(block, failed)
         self._leave_fork()
         parts.limit(False)
-        self._mending.builtins()
+        self._mending.builtins(quickly=True)
         parts.output.flush()
         aborted = parts.bell.rung
         parts.owners.end(set(_threads()) - parts.own_threads)

@@ -60,7 +60,6 @@ class Channel:
 
     Attributes:
         orphan: Whether this is a fork of the worker, which says nothing.
-        reader: The number of the reading thread.
         relief: Lifts the memory limit of a block while it is entered.
     """
 
@@ -74,7 +73,6 @@ class Channel:
         self._last_call = 0
         self._reserve: mmap | None = mmap(-1, RESERVE, access=ACCESS_COPY)
         self.orphan = False
-        self.reader = 0
         self.relief: AbstractContextManager[object] = nullcontext()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -113,9 +111,13 @@ class Channel:
         finally:
             self._slots.pop(number, None)
 
-    def listen(self, deliver: Callable[[dict[str, Any]], None]) -> None:
-        """Start the reader thread; replies go to their callers, everything else to `deliver`."""
-        self.reader = start_new_thread(self._read_all, (deliver,))
+    def next(self) -> dict[str, Any]:
+        """Return the next message when it is there; only as long as no thread reads."""
+        return self._surely(self._intake.next)
+
+    def listen(self, deliver: Callable[[dict[str, Any]], None]) -> int:
+        """Start the reader thread and return its number; replies go to their callers, everything else to `deliver`."""
+        return start_new_thread(self._read_all, (deliver,))
 
     def _read_all(self, deliver: Callable[[dict[str, Any]], None]) -> None:
         try:

@@ -16,7 +16,6 @@ from rlm_tui.repl.libc import Library, Memory, Size, checked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from typing import Any
 
 Reached = tuple[str, str, list[str]]
@@ -47,7 +46,10 @@ def enclose(policy: dict[str, Any]) -> Reached:
     notices = _drop_capabilities(libc)
     abi = _landlock_abi(libc, policy)
     if abi:
-        _landlock(libc, abi, policy, writable=policy["write"])
+        ruleset = _ruleset(libc, abi, policy)
+        for path in policy["write"]:
+            _grant(libc, ruleset, path, _every_right(abi) & ~NEVER)
+        _restrict(libc, ruleset)
     calls = _calls(policy)
     filtered = bool(calls) and _seccomp(libc, calls, _rules(calls, policy["network"]))
     if policy["mode"] == "bwrap" and not filtered:
@@ -55,43 +57,64 @@ def enclose(policy: dict[str, Any]) -> Reached:
     return _in_words(policy, abi, filtered, notices)
 
 
-def narrow(policy: dict[str, Any], home: str, mail: str) -> None:
-    """Shut one worker in further, in its own session: of all the run's folders only its own two are left to it.
+class Narrower:
+    """Shuts one worker in further, in its own session: of all the run's folders only its own two are left to it.
 
     From here on it can signal and slow down only itself and what it forks, and all that stays in its process group.
-
-    Args:
-        policy: The one it was enclosed with.
-        home: Its scratch directory, which it may write.
-        mail: The folder of what is sent to it, which it may read.
-
-    Raises:
-        OSError: If the kernel refuses what it granted to `enclose`.
     """
-    narrower(policy)(home, mail)
 
+    def __init__(self, policy: dict[str, Any]) -> None:
+        """Do all that is the same for every worker, so that a fork is left with little.
 
-def narrower(policy: dict[str, Any]) -> Callable[[str, str], None]:
-    """Return `narrow` with all done for it that is the same for every worker, so that a fork is left with little."""
-    if policy["mode"] == "off" or sys.platform != "linux":
-        return lambda _home, _mail: None
-    libc = Library()
-    abi = _landlock_abi(libc, policy)
-    calls = _calls(policy)
-    rules = b""
-    if calls and libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2:
-        rules = b"".join(_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid"))
-        rules += b"".join(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS)
-        rules += _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0))
+        Args:
+            policy: The one the process was enclosed with.
+        """
+        off = policy["mode"] == "off"
+        self._policy = policy
+        self._libc = libc = Library()
+        self._abi = 0 if off else _landlock_abi(libc, policy)
+        self._ruleset = -1
+        self._calls = calls = {} if off else _calls(policy)
+        self._rules = b""
+        if calls and libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2:
+            rules = b"".join(_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid"))
+            rules += b"".join(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS)
+            self._rules = rules + _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0))
 
-    def narrow(home: str, mail: str) -> None:
-        if abi:
-            _landlock(libc, abi, policy, writable=[home], readable=[mail])
-        own = b"".join(_signal_rules(calls, os.getpid())) if rules and abi < SCOPES else b""
-        if rules and not _seccomp(libc, calls, rules + own):
+    def prepare(self) -> None:
+        """Have a ruleset for the next worker, with what it may read as all others. Each can be used once.
+
+        Raises:
+            OSError: If the kernel refuses what it granted to `enclose`.
+        """
+        if self._ruleset >= 0:
+            os.close(self._ruleset)
+            self._ruleset = -1
+        if self._abi:
+            self._ruleset = _ruleset(self._libc, self._abi, self._policy)
+
+    def __call__(self, home: str, mail: str) -> None:
+        """Shut the calling process in.
+
+        Args:
+            home: Its scratch directory, which it may write.
+            mail: The folder of what is sent to it, which it may read.
+
+        Raises:
+            OSError: If the kernel refuses what it granted to `enclose`.
+        """
+        if self._abi:
+            if self._ruleset < 0:
+                self.prepare()
+            _grant(self._libc, self._ruleset, mail, READ)
+            _grant(self._libc, self._ruleset, home, _every_right(self._abi) & ~NEVER)
+            _restrict(self._libc, self._ruleset)
+            self._ruleset = -1
+        if not self._rules:
+            return
+        own = b"".join(_signal_rules(self._calls, os.getpid())) if self._abi < SCOPES else b""
+        if not _seccomp(self._libc, self._calls, self._rules + own):
             raise PermissionError("a second seccomp filter was refused")
-
-    return narrow
 
 
 def _in_words(policy: dict[str, Any], abi: int, filtered: bool, notices: list[str]) -> Reached:
@@ -176,22 +199,31 @@ def _landlock_abi(libc: Library, policy: dict[str, Any]) -> int:
     return max(0, abi if most is None else min(abi, most))
 
 
-def _landlock(
-    libc: Library, abi: int, policy: dict[str, Any], writable: Iterable[str], readable: Iterable[str] = ()
-) -> None:
-    known = 13 + (abi >= REFER) + (abi >= TRUNCATION) + (abi >= DEVICES)
-    files = (1 << known) - 1
+def _every_right(abi: int) -> int:
+    return (1 << (13 + (abi >= REFER) + (abi >= TRUNCATION) + (abi >= DEVICES))) - 1
+
+
+def _ruleset(libc: Library, abi: int, policy: dict[str, Any]) -> int:
+    """Return the descriptor of a new ruleset that grants what all may read."""
+    files = _every_right(abi)
     network = 3 if abi >= TCP and not policy["network"] else 0
     attributes = pack("=QQQ", files, network, 3 if abi >= SCOPES else 0)
     size = 8 if abi < TCP else 16 if abi < SCOPES else 24
     ruleset = checked(libc.syscall(CREATE_RULESET, attributes[:size], Size(size), 0))
     try:
-        for path in (*policy["read"], *policy["site"], *readable):
+        for path in (*policy["read"], *policy["site"]):
             _grant(libc, ruleset, path, READ)
         for path in DEVICES_TO_WRITE:
             _grant(libc, ruleset, path, files & (READ | WRITE_FILE | TRUNCATE))
-        for path in writable:
-            _grant(libc, ruleset, path, files & ~NEVER)
+    except BaseException:
+        os.close(ruleset)
+        raise
+    return ruleset
+
+
+def _restrict(libc: Library, ruleset: int) -> None:
+    """Put a ruleset in force, and close it."""
+    try:
         checked(libc.syscall(RESTRICT_SELF, ruleset, 0))
     finally:
         os.close(ruleset)

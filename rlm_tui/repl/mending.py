@@ -7,12 +7,12 @@ import builtins
 import signal
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import repeat
 from operator import is_
 from typing import Any
 
-from rlm_tui.repl.wire import BELLS
+from rlm_tui.repl.bell import unblock
 
 TIMERS = tuple(
     getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)
@@ -24,6 +24,7 @@ TRIES = 100
 # A block may have replaced these too.
 _all: Any = all
 _map: Any = map
+_len: Any = len
 # The C functions: those of `signal` compare a handler with the names they know, which asks the handler.
 _getsignal: Callable[[int], Any] = _signal.getsignal  # pyright: ignore
 _setsignal: Callable[[int, Any], Any] = _signal.signal  # pyright: ignore
@@ -52,31 +53,40 @@ class Mending:
     Args:
         module: The module whose `__dict__` is the node's namespace.
         streams: The worker's stdin, stdout and stderr, by name.
+        handlers: Those of the worker's own signals, which may not be installed yet.
     """
 
-    def __init__(self, module: types.ModuleType, streams: dict[str, object]) -> None:
+    def __init__(
+        self, module: types.ModuleType, streams: dict[str, object], handlers: Mapping[int, Callable[..., object]]
+    ) -> None:
         self._module = module
         self._namespace = module.__dict__
         self._streams = streams
         self._builtins = {name: value for name, value in vars(builtins).items() if name != "_"}
+        self._in_order = list(vars(builtins).values())
         self._ours = {name: stream for name, stream in streams.items() if _ours(stream)}
         self._own = {name: dict(vars(stream)) for name, stream in self._ours.items()}
         self._kinds = {name: type(stream) for name, stream in self._ours.items()}
         self._metas = {kind: type(kind) for kind in self._kinds.values()}
         self._parts = {kind: dict(vars(kind)) for kind in self._kinds.values()}
-        catchable = signal.valid_signals() - {getattr(signal, name, None) for name in UNCATCHABLE}
+        catchable = _signal.valid_signals() - {getattr(_signal, name, None) for name in UNCATCHABLE}  # pyright: ignore
         # None is a handler that is not Python's to know.
-        self._handlers = {n: handler for n in catchable if (handler := _getsignal(n)) is not None}
-        self._rung = {getattr(signal, name) for name in BELLS if hasattr(signal, name)}
+        known: dict[int, Any] = {n: handler for n in catchable if (handler := _getsignal(n)) is not None}  # pyright: ignore
+        self._handlers = {**known, **handlers}
+        self._rung = frozenset(handlers)
         self._mended: set[str] = set()
+        self._untouched = True
 
     def put_back(self, injected: dict[str, object]) -> list[str]:
         """Put back what a block has overwritten, and return what that was since the last time.
 
+        Before anything of the model's has run there are only names that were bound to something else.
+
         Args:
             injected: The names that are ours in the namespace.
         """
-        self.builtins()
+        if not self._untouched:
+            self._all_but_names()
         fixed = {"__builtins__": builtins, "__name__": "__main__", **injected}
         for name, value in fixed.items():
             if self._namespace.get(name) is not value:
@@ -84,14 +94,16 @@ class Mending:
         if "print" in self._namespace and not callable(self._namespace["print"]):
             del self._namespace["print"]
             self._mended.add("print")
+        mended, self._mended = sorted(self._mended), set()
+        return mended
+
+    def _all_but_names(self) -> None:
+        self.builtins()
         self._put_back_streams()
         if sys.modules.get("__main__") is not self._module:
             self._mend("sys.modules['__main__']", sys.modules, "__main__", self._module)
         self.hush()
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._rung)
-        mended, self._mended = sorted(self._mended), set()
-        return mended
+        unblock(self._rung)
 
     def _put_back_streams(self) -> None:
         for name, stream in self._ours.items():
@@ -128,9 +140,16 @@ class Mending:
         now.update(own)
         return True
 
-    def builtins(self) -> None:
-        """Put back the builtins."""
+    def builtins(self, quickly: bool = False) -> None:
+        """Put back the builtins.
+
+        Args:
+            quickly: Whether to take them for unchanged where their values are, in the same order: no name is read,
+                each of which is on a page that a fork still shares.
+        """
         current: dict[str, Any] = builtins.__dict__
+        if quickly and _len(current) == _len(self._in_order) and _all(_map(is_, current.values(), self._in_order)):
+            return
         if _all(_map(is_, _map(current.get, self._builtins), self._builtins.values())):
             return
         for name, value in self._builtins.items():
@@ -139,6 +158,7 @@ class Mending:
 
     def hush(self) -> None:
         """Stop timers and put back the handlers of signals: what a block has set up ends with it."""
+        self._untouched = False
         for _ in range(TRIES):
             try:
                 stop_timers()

@@ -12,12 +12,11 @@ import gc
 import os
 import resource
 import select
-import signal
 from _socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SOCK_SEQPACKET, socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from rlm_tui.repl.folders import remove
 from rlm_tui.repl.libc import Library
@@ -28,8 +27,6 @@ MESSAGE_CAP = 64 << 10
 """Bytes of one message of the host's."""
 MARK = 1 << 62
 """A worker's number is added to this, and kept as a limit that never is one: what it starts can be told by it."""
-RPC, CTL = 3, 4
-"""Where a forked worker has its channels."""
 DESCRIPTORS = 256
 """More than a zygote ever has."""
 SUBREAPER = 36
@@ -42,32 +39,47 @@ PRELOADED = (
 )
 """What blocks import most. None of them starts a thread or keeps what ought to differ between processes."""
 
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # without its names for numbers, which are looked up at each call
+
+OWN_SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
+"""Those a zygote has handlers for."""
 _exit = os._exit
 
 
-class Birth(NamedTuple):
-    """What a forked worker is to serve, and where."""
+class Narrow(Protocol):
+    """Shuts one worker in further than the zygote is; as `confine.Narrower`."""
 
-    rpc: int
-    ctl: int
-    home: str
-    mail: str
-    inherited: dict[str, Any]
+    def prepare(self) -> None:
+        """Do beforehand what can be done for the next one."""
+        ...
+
+    def __call__(self, home: str, mail: str) -> None:
+        """Shut the calling process in, with these two folders."""
+        ...
 
 
 class Nest:
     """A zygote, for as long as it is one."""
 
-    def __init__(self, rpc: int, children: int | None, boxed: bool) -> None:
+    RPC, CTL = 3, 4
+    """Where a forked worker has its channels."""
+
+    def __init__(self, rpc: int, children: int | None, boxed: bool, narrow: Narrow) -> None:
         """Import what workers share, and become the reaper of all that comes from here.
 
         Args:
             rpc: Descriptor of a socket of whole messages (`SOCK_SEQPACKET`).
             children: Descriptor of the kernel's list of our children, where there is one.
             boxed: Whether we are in a sandbox.
+            narrow: What is to be done to each worker.
         """
         for name in PRELOADED.split():
             __import__(name)
+        for signum in OWN_SIGNALS:
+            signal.signal(signum, signal.SIG_DFL)  # as its workers are to have it
         Library().prctl(SUBREAPER, 1)
         self._host = socket(AF_UNIX, SOCK_SEQPACKET, 0, rpc)
         self._descendants = children
@@ -77,14 +89,16 @@ class Nest:
         self._inherited: dict[str, Any] = {}
         self._ending = False
         self._boxed = boxed
+        self._narrow = narrow
 
-    def serve(self, die_with: Callable[..., None]) -> Birth:
-        """Do what the host says until it is gone; returns in forked children only, each with what it is to be.
+    def serve(self, die_with: Callable[..., None]) -> dict[str, Any]:
+        """Do what the host says until it is gone; returns in forked children only, with the values they are born with.
 
         Args:
             die_with: Ties the calling process to the end of its parent, whose number it takes.
         """
         awake = _wake_by_signals(self._end_soon)
+        self._narrow.prepare()
         gc.collect()
         gc.freeze()
         poll = select.poll()
@@ -96,8 +110,8 @@ class Nest:
                 with suppress(BlockingIOError):
                     os.read(awake, 1 << 16)
                 self._reap()
-            if self._host.fileno() in ready and (birth := self._do(die_with)):
-                return birth
+            if self._host.fileno() in ready and self._do(die_with):
+                return self._inherited
         self._end()
 
     def _say(self, **message: Any) -> None:
@@ -109,15 +123,15 @@ class Nest:
     def _end_soon(self, _signum: int, _frame: object) -> None:
         self._ending = True
 
-    def _do(self, die_with: Callable[..., None]) -> Birth | None:
-        """Do one thing the host says; what it returns is for a child to be."""
+    def _do(self, die_with: Callable[..., None]) -> bool:
+        """Do one thing the host says; True in a forked child."""
         try:
             data, ancillary, _, _ = self._host.recvmsg(MESSAGE_CAP, CMSG_SPACE(3 * 4), MSG_CMSG_CLOEXEC)
         except OSError:
             data, ancillary = b"", []
         if not data:
             self._ending = True
-            return None
+            return False
         descriptors = array.array("i")
         for _, _, numbers in ancillary:
             descriptors.frombytes(numbers)
@@ -128,7 +142,7 @@ class Nest:
             self._put(message)
         elif message["kind"] == "signal":
             self._signal(message["child"], message["signal"])
-        return None
+        return False
 
     def _put(self, message: dict[str, Any]) -> None:
         error = None
@@ -139,42 +153,46 @@ class Nest:
         gc.freeze()
         self._say(kind="given", name=message["name"], error=error)
 
-    def _fork(self, message: dict[str, Any], descriptors: list[int], die_with: Callable[..., None]) -> Birth | None:
+    def _fork(self, message: dict[str, Any], descriptors: list[int], die_with: Callable[..., None]) -> bool:
         try:
             pid = os.fork()
         except OSError as error:
             self._say(kind="refused", child=message["child"], error=f"it could not be forked: {error.strerror}")
         else:
             if not pid:
-                return self._be_born(message, descriptors, die_with)
+                self._be_born(message, descriptors, die_with)
+                return True
             self._workers[pid], self._homes[pid] = message["child"], Path(message["home"])
         for descriptor in descriptors:
             os.close(descriptor)
-        return None
+        with suppress(OSError):  # the next one will see for itself
+            self._narrow.prepare()
+        return False
 
-    def _be_born(self, message: dict[str, Any], descriptors: list[int], die_with: Callable[..., None]) -> Birth:
+    def _be_born(self, message: dict[str, Any], descriptors: list[int], die_with: Callable[..., None]) -> None:
         """In the child: let go of everything that is the zygote's."""
         rpc, ctl, raw = descriptors
         os.setsid()
         die_with(self._pid)
         signal.set_wakeup_fd(-1)
-        for signum in (signal.SIGCHLD, signal.SIGTERM):
+        for signum in OWN_SIGNALS:
             signal.signal(signum, signal.SIG_DFL)
         os.close(self._host.detach())
         os.dup2(raw, 1)
         os.dup2(raw, 2)
-        # They came in this order, so none of them is where an earlier one goes.
-        for number, descriptor in ((RPC, rpc), (CTL, ctl)):
-            if descriptor != number:
-                os.dup2(descriptor, number, inheritable=False)
-        os.closerange(CTL + 1, DESCRIPTORS)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_RTTIME, (MARK + message["child"],) * 2)
         if self._boxed:
             Path(message["home"]).mkdir(0o700)
+        # While the descriptor it has for that is still there.
+        self._narrow(message["home"], message["mail"])
+        # They came in this order, so none of them is where an earlier one goes.
+        for number, descriptor in ((self.RPC, rpc), (self.CTL, ctl)):
+            if descriptor != number:
+                os.dup2(descriptor, number, inheritable=False)
+        os.closerange(self.CTL + 1, DESCRIPTORS)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_RTTIME, (MARK + message["child"],) * 2)
         os.chdir(message["home"])
         os.environ["HOME"] = os.environ["TMPDIR"] = message["home"]
-        return Birth(RPC, CTL, message["home"], message["mail"], self._inherited)
 
     def _signal(self, child: int, signum: int) -> None:
         for pid, number in self._workers.items():

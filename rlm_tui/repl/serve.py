@@ -27,51 +27,86 @@ AT_ANY_TIME = frozenset({"rows", "page"})
 """What the reading thread answers itself, also while a block runs: it runs none of the model's code."""
 
 
+def assemble(rpc: Sequence[int], ctl: int, reached: tuple[str, str, list[str]], policy: dict[str, Any]) -> Runner:
+    """Put a worker together as far as that is the same for all of a run: a zygote does it once, before it forks them.
+
+    So nothing is done here that a process has of its own: no thread, no handler, no limit, no output.
+
+    Args:
+        rpc: Descriptor the channel for everything has, or will have; two, to read from and to write to, where it is
+            made of pipes, and then nobody can signal us.
+        ctl: Descriptor of the channel for what is meant for the running block; a socket is non-blocking.
+        reached: The level of confinement, the same in words, and what is missing in sentences.
+        policy: What the host decided for every worker of its run; "memory" is the address space in bytes.
+    """
+    bell = Bell(ctl, rung=len(rpc) == 1)
+    channel = Channel(rpc, bell)
+    owners = Owners()
+    output = Output(channel.send, bell, owners)
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    limit = channel.relief = Memory(policy)
+    parts = Parts(
+        channel=channel,
+        bell=bell,
+        bounds=_bounds(reached, policy),
+        owners=owners,
+        output=output,
+        effects=Effects(lambda: owners.running is not None),
+        names=Names(module.__dict__, channel, output, owners),
+        module=module,
+        streams={
+            "stdin": sys.stdin,
+            "stdout": Stream("stdout", output, owners, channel),
+            "stderr": Stream("stderr", output, owners, channel),
+        },
+        limit=limit,
+        own_threads={get_ident()},
+    )
+    runner = Runner(parts)
+    bell.stand = Stand(runner)
+    return runner
+
+
 def serve(
-    rpc: Sequence[int],
-    ctl: int,
-    setup: dict[str, Any],
-    reached: tuple[str, str, list[str]],
-    die_with: Callable[[int], None],
-    policy: dict[str, Any],
-    inherited: dict[str, Any],
+    runner: Runner, setup: dict[str, Any], die_with: Callable[[int], None], inherited: dict[str, Any]
 ) -> NoReturn:
     """Answer the host's messages for ever; its end is ours.
 
     Args:
-        rpc: Descriptor of the channel for everything; two, to read from and to write to, where it is made of pipes,
-            and then nobody can signal us.
-        ctl: Descriptor of the channel for what is meant for the running block; a socket is non-blocking.
+        runner: From `assemble`.
         setup: The host's first message.
-        reached: The level of confinement, the same in words, and what is missing in sentences.
         die_with: Ties the calling process to the end of its parent, whose number it takes.
-        policy: What the host decided for every worker of its run; "memory" is the address space in bytes.
         inherited: Values a block's namespace may be given without a copy, by name.
     """
-    bell = Bell(ctl, rung=len(rpc) == 1)
-    bell.listen()
-    own_threads = {get_ident()}
-    if isinstance(bell.control, Heard):
-        own_threads.add(bell.control.listen())
-    channel = Channel(rpc, bell)
+    parts = runner.parts
+    channel = parts.channel
+    parts.bell.listen()
+    if isinstance(parts.bell.control, Heard):
+        parts.own_threads.add(parts.bell.control.listen())
+    random.seed(setup["seed"])
+    parts.limit.begin()
+    sys.modules["__main__"] = parts.module
+    for name, stream in parts.streams.items():
+        setattr(sys, name, stream)
+    parts.effects.listen()
+    runner.begin(setup["names"], setup["restore"])
+    _mind_forks(channel, die_with)
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    runners: list[Runner] = []
 
     def deliver(message: dict[str, Any]) -> None:
-        if message["kind"] in AT_ANY_TIME and runners:
-            channel.send(_answer_at_once(runners[0], message))
+        if message["kind"] in AT_ANY_TIME:
+            channel.send(_answer_at_once(runner, message))
         else:
             inbox.put(message)
 
-    channel.listen(deliver)
-    random.seed(setup["seed"])
-    own_threads.add(channel.reader)
-    runner = _assemble(setup, _bounds(reached, policy), policy, channel, bell, own_threads)
-    bell.stand = Stand(runner)
-    runners.append(runner)
-    _mind_forks(channel, die_with)
+    # Until a block runs there is nothing that could be in the way of reading, and so no need for a thread.
+    while (message := channel.next())["kind"] != "exec":
+        channel.send(_answer(runner, inherited, message))
+    parts.own_threads.update((channel.listen(deliver), parts.output.start()))
     while True:
-        channel.send(_answer(runner, inherited, inbox.get()))
+        channel.send(_answer(runner, inherited, message))
+        message = inbox.get()
 
 
 def _answer(runner: Runner, inherited: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
@@ -119,40 +154,6 @@ def _bounds(reached: tuple[str, str, list[str]], policy: dict[str, Any]) -> str:
     return f"The REPL is confined: it can't {listed}."
 
 
-def _assemble(
-    setup: dict[str, Any], bounds: str, policy: dict[str, Any], channel: Channel, bell: Bell, own_threads: set[int]
-) -> Runner:
-    owners = Owners()
-    limit = channel.relief = Memory(limit_resources(policy))
-    output = Output(channel.send, bell, owners)
-    effects = Effects(lambda: owners.running is not None)
-    module = types.ModuleType("__main__")
-    module.__dict__["__builtins__"] = builtins
-    streams: dict[str, object] = {
-        "stdin": sys.stdin,
-        "stdout": Stream("stdout", output, owners, channel),
-        "stderr": Stream("stderr", output, owners, channel),
-    }
-    sys.modules["__main__"] = module
-    for name, stream in streams.items():
-        setattr(sys, name, stream)
-    parts = Parts(
-        channel=channel,
-        bell=bell,
-        bounds=bounds,
-        owners=owners,
-        output=output,
-        effects=effects,
-        names=Names(module.__dict__, channel, output, owners),
-        module=module,
-        streams=streams,
-        limit=limit,
-        own_threads=own_threads | {output.start()},
-    )
-    effects.listen()
-    return Runner(parts, setup["names"], setup["restore"])
-
-
 def _mind_forks(channel: Channel, die_with: Callable[[int], None]) -> None:
     main, worker = get_ident(), os.getpid()
 
@@ -171,9 +172,14 @@ def _mind_forks(channel: Channel, die_with: Callable[[int], None]) -> None:
 class Memory:
     """The limit of the address space: called with True while a block runs. Entered, it is lifted for the while."""
 
-    def __init__(self, limit: Callable[[bool], None]) -> None:
-        self._limit = limit
+    def __init__(self, policy: dict[str, Any]) -> None:
+        self._policy = policy
+        self._limit: Callable[[bool], None] = lambda _tight: None
         self._tight = False
+
+    def begin(self) -> None:
+        """Set all that is limited in this process; before, nothing is."""
+        self._limit = limit_resources(self._policy)
 
     def __call__(self, tight: bool) -> None:
         """Set it, tight or with the head-room."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rlm_tui.repl.wire import BELLS, VERSION, Intake, encode, loads, say
+from rlm_tui.repl.wire import BELLS, VERSION, Intake, encode, framed, loads, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,45 +52,48 @@ def main() -> None:
     for descriptor in (*rpc, ctl):
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
-    enclose, narrower = _confinement()
+    enclose, narrowing = _confinement()
     if not (sys.dont_write_bytecode or _compiled(forks)):
         _load(forks)  # shut in, it could not keep what it compiles
     children = _list_of_children() if forks else None
     reached = enclose({**policy, "read": [*policy["read"], HERE]})
     home = os.environ["HOME"]
     inherited: dict[str, Any] = {}
-    mail = "/mail/".join(home.rpartition("/homes/")[::2])
+    ready = encode(_ready(reached))
     if forks:
-        os.write(rpc[0], encode(_ready(reached)))
-        serve, nest = _load(forks)
-        narrow = narrower(policy)
+        os.write(rpc[0], ready)
+        assemble, serve, nest = _load(forks)
+        narrow = narrowing(policy)
         _forget(policy)
-        boxed = reached[0] == "bwrap"
-        rpc[0], ctl, home, mail, inherited = nest(rpc[0], children, boxed).serve(die_with)
-        setup = _greeted(rpc, reached)
+        zygote = nest(rpc[0], children, reached[0] == "bwrap", narrow)
+        rpc, ctl = [zygote.RPC], zygote.CTL
+        runner = assemble(rpc, ctl, reached, policy)
+        inherited = zygote.serve(die_with)
+        setup = _greeted(rpc, ready)
     else:
-        setup = _greeted(rpc, reached)
-        serve, _ = _load(forks)
-        narrow = narrower(policy)
+        setup = _greeted(rpc, ready)
+        assemble, serve, _ = _load(forks)
+        narrow = narrowing(policy)
         _forget(policy)
-    # Also out of our own folder.
-    narrow(home, mail)
+        # Also out of our own folder.
+        narrow(home, "/mail/".join(home.rpartition("/homes/")[::2]))
+        runner = assemble(rpc, ctl, reached, policy)
     if len(rpc) == 1:
         os.set_blocking(ctl, False)
     try:
-        serve(rpc, ctl, setup, reached, die_with, policy, inherited)
+        serve(runner, setup, die_with, inherited)
     finally:
         # Not by way of the interpreter's own end, which waits for threads and runs what blocks have registered.
         _exit(70)
 
 
-def _greeted(rpc: list[int], reached: tuple[str, str, list[str]]) -> dict[str, Any]:
+def _greeted(rpc: list[int], ready: bytes) -> dict[str, Any]:
     """Read how we are to be set up, and say that we are ready. A bell that is rung then waits until it can be heard."""
     setup = Intake(rpc[0]).next()
     if hasattr(signal, "pthread_sigmask"):
         bells = {getattr(signal, name) for name in BELLS if hasattr(signal, name)}
         signal.pthread_sigmask(signal.SIG_BLOCK, bells)
-    say(rpc[-1], _ready(reached))
+    say(rpc[-1], framed(ready))
     return setup
 
 
@@ -107,15 +110,15 @@ def _ready(reached: tuple[str, str, list[str]]) -> dict[str, Any]:
     }
 
 
-def _load(forks: bool) -> tuple[Any, Any]:
-    """Load the rest of our own parts, and return `serve`, and for a zygote `Nest`."""
-    from rlm_tui.repl.serve import serve
+def _load(forks: bool) -> tuple[Any, Any, Any]:
+    """Load the rest of our own parts, and return `assemble`, `serve`, and for a zygote `Nest`."""
+    from rlm_tui.repl.serve import assemble, serve
 
     if not forks:
-        return serve, None
+        return assemble, serve, None
     from rlm_tui.repl.nest import Nest
 
-    return serve, Nest
+    return assemble, serve, Nest
 
 
 def _compiled(forks: bool) -> bool:
@@ -146,13 +149,13 @@ def _list_of_children() -> int | None:
         return None
 
 
-def _confinement() -> tuple[Callable[..., tuple[str, str, list[str]]], Callable[..., Callable[[str, str], None]]]:
+def _confinement() -> tuple[Callable[..., tuple[str, str, list[str]]], Callable[..., Any]]:
     """Return what shuts us in, and what makes what does so further."""
     if sys.platform != "linux":
         return _open, lambda _policy: lambda _home, _mail: None
-    from rlm_tui.repl.confine import enclose, narrower
+    from rlm_tui.repl.confine import Narrower, enclose
 
-    return enclose, narrower
+    return enclose, Narrower
 
 
 def _opened(number: int) -> int:

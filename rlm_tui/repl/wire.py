@@ -134,9 +134,8 @@ class Intake:
             self._filled += len(part)
 
 
-def say(descriptor: int, message: dict[str, Any]) -> None:
+def say(descriptor: int, frame: memoryview) -> None:
     """Write one frame, where nobody else could write at the same time."""
-    frame = framed(encode(message))
     while frame:
         frame = frame[_write(descriptor, frame) :]
 

@@ -27,7 +27,7 @@ for name, source in given["sources"].items():
 os.makedirs(given["home"], exist_ok=True)
 reached = rooms["confine"].enclose(given["policy"])
 if given["narrow"]:
-    rooms["confine"].narrow(given["policy"], given["home"], given["mail"])
+    rooms["confine"].Narrower(given["policy"])(given["home"], given["mail"])
 print(json.dumps(reached), flush=True)
 exec(given["code"], {**given, **rooms})
 """

@@ -310,7 +310,7 @@ def child(name, act):
     pid = os.fork()
     if not pid:
         os.setsid()
-        confine.narrow(policy, *folders(name))
+        confine.Narrower(policy)(*folders(name))
         act()
         os._exit(0)
     return pid
