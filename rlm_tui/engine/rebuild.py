@@ -5,9 +5,11 @@ What makes up a REPL's state is what the journal says of it, not what this proce
 
 from __future__ import annotations
 
+import asyncio
 import platform
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from rlm_tui.engine.compare import Compared, Comparing, call_words
@@ -27,6 +29,9 @@ GOES_ON: frozenset[Finding] = frozenset({"same", "output"})
 """Findings that hold nothing: the record is what counts."""
 _NAMED_EFFECTS = 3
 _MOST_SENTENCES = 4
+
+Comparison = Callable[[], Compared]
+"""What compares something that was run again with its record; in the order of the record, once each."""
 
 Answering = Callable[[BlockCalls, Computing], Callable[..., Awaitable[str | list[str]]]]
 """From what serves a block's calls, and the slot it computes in, to what the REPL awaits for each."""
@@ -123,7 +128,7 @@ class Rebuilding:
     answering: Answering
     at: Callable[[str], None]
     comparing: Comparing = field(init=False)
-    _found: list[str] = field(default_factory=list[str])
+    _differ: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.comparing = Comparing(self.shared.text)
@@ -145,41 +150,62 @@ class Rebuilding:
         """
         journal = self.shared.journal
         journal.append(Rebuild(id=waiting, done=0, of=len(todo), differs=" ".join(self._conditions(todo))))
+        ended: Callable[[], None] = _nothing
         for done, step in enumerate(todo, 1):
             self.at(step.block.id)
-            found = await self._again(repl, step, slot)
-            told = found.about(name_of(step.block.id))
-            journal.append(
-                Rebuild(id=step.block.id, done=done, of=len(todo), finding=found.finding, differs=told)
-            )  # fmt: skip
-            if found.finding not in GOES_ON:
-                self._found.append(told)
+            # What came of a block is compared and written down while the next one runs.
+            compared = await self._meanwhile(self._again(repl, step, slot), ended)
+            ended = partial(self._tell, step, done, len(todo), compared)
             if not repl.alive:
+                ended()
                 raise DiedAgain(step.block.id)
+        ended()
         return self._divergence()
 
+    @staticmethod
+    async def _meanwhile(again: Coroutine[Any, Any, Comparison], act: Callable[[], None]) -> Comparison:
+        """Do something while a block runs."""
+        running = asyncio.ensure_future(again)
+        try:
+            await asyncio.sleep(0)  # it is begun
+            act()
+            return await running
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.wait([running])
+
+    def _tell(self, step: Step, done: int, of: int, compared: Comparison) -> None:
+        found = compared()
+        told = found.about(name_of(step.block.id))
+        self.shared.journal.append(
+            Rebuild(id=step.block.id, done=done, of=of, finding=found.finding, differs=told)
+        )  # fmt: skip
+        if found.finding not in GOES_ON:
+            self._differ.append(told)
+
     def _divergence(self) -> Divergence | None:
-        if not self._found:
+        if not self._differ:
             return None
-        more = len(self._found) - _MOST_SENTENCES
-        told = [*self._found[:_MOST_SENTENCES], *([f"{more} more blocks differ."] if more > 0 else [])]
+        more = len(self._differ) - _MOST_SENTENCES
+        told = [*self._differ[:_MOST_SENTENCES], *([f"{more} more blocks differ."] if more > 0 else [])]
         comparing = self.comparing
         changed = [comparing.now[name] for name in sorted(comparing.differing) if name in comparing.now]
         removed = tuple(name for name in sorted(comparing.differing) if name not in comparing.now)
         return Divergence(" ".join(told), rows(changed), removed)
 
-    async def _again(self, repl: Repl, step: Step, slot: Computing) -> Compared:
+    async def _again(self, repl: Repl, step: Step, slot: Computing) -> Comparison:
         match step.kind:
             case "unready":
-                return await self._unready(repl)
+                return _found(await self._unready(repl))
             case "unrepeatable" if IN_FRAME in step.block.reasons:
                 names = ", ".join(f"`{name[:40]}`" for name in _names(step.block)[:3])
-                return Compared("unrepeatable", (f"changed {names} inside a block that stood, and can't be repeated",))
+                return _found(_unrepeatable(f"changed {names} inside a block that stood, and can't be repeated"))
             case "unrepeatable":
                 how = "took too long" if step.block.status == "timeout" else "was stopped"
-                return Compared("unrepeatable", (f"{how} in its middle, and can't be stopped there again",))
+                return _found(_unrepeatable(f"{how} in its middle, and can't be stopped there again"))
             case "died":
-                return Compared("died", ("ended the REPL when it was run again, and is left out",))
+                return _found(Compared("died", ("ended the REPL when it was run again, and is left out",)))
             case "run":
                 return await self._run_again(repl, step.block, slot)
 
@@ -191,7 +217,7 @@ class Rebuilding:
             return Compared("died", ("found the REPL ended",))
         return Compared()
 
-    async def _run_again(self, repl: Repl, block: Block, slot: Computing) -> Compared:
+    async def _run_again(self, repl: Repl, block: Block, slot: Computing) -> Comparison:
         calls = self.serving(block.id)
         had = {call.id: call_words(call.fn, head(call.prompt)) for call in block.calls}
         result = await repl.execute(
@@ -199,10 +225,10 @@ class Rebuilding:
             timeout_s=self.shared.options.block_timeout_s,
         )  # fmt: skip
         if result.status == "died" or not repl.alive:
-            return Compared("died", ("ended the REPL when it was run again; it had not ended it before",))
+            return _found(Compared("died", ("ended the REPL when it was run again; it had not ended it before",)))
         record = self.shared.effects.remembered("exec", block.id, ExecEnd)
         assert record is not None, "what has ended has an end"
-        return self.comparing.compare(record, result, calls.asked, had)
+        return partial(self.comparing.compare, record, result, calls.asked, had)
 
     def _conditions(self, todo: list[Step]) -> Iterator[str]:
         """What is not as it was recorded, and what is done a second time; a sentence each."""
@@ -218,6 +244,18 @@ class Rebuilding:
             more = len(effects) - _NAMED_EFFECTS
             named = "; ".join(effect[:80] for effect in effects[:_NAMED_EFFECTS])
             yield f"Done once more: {named}{f'; and {more} more' if more > 0 else ''}."
+
+
+def _found(compared: Compared) -> Comparison:
+    return lambda: compared
+
+
+def _unrepeatable(why: str) -> Compared:
+    return Compared("unrepeatable", (why,))
+
+
+def _nothing() -> None:
+    """Before the first block has ended."""
 
 
 class DiedAgain(ReplDied):
