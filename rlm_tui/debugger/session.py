@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future
@@ -90,6 +91,8 @@ class Session:
         self._faults = [self._breakpoints.notice] if self._breakpoints.notice else []
 
     def _open_held(self) -> None:
+        # What was read of it stays as long as this does: the collector need not go through it again and again.
+        gc.freeze()
         run, shared = self.engine.shared.run, self.engine.shared
         shared.beginning = beginning(run, self.journal.events())
         open_nodes = {id for id, node in run.nodes.items() if node.status == "open"}

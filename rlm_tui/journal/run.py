@@ -5,14 +5,19 @@ No event costs time proportional to the run: totals climb to the ancestors, a ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from sys import intern
+from typing import Any, Literal, TypeVar
 
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import ContextInfo, Event, Text
 from rlm_tui.journal.hands import REVERTED, Hands
 from rlm_tui.journal.totals import Totals
-from rlm_tui.journal.tree import Attempt, Block, Call, Iteration, Mark, Node
+from rlm_tui.journal.tree import NO_CUTS, Attempt, Block, Call, Iteration, Mark, Node
+
+T = TypeVar("T")
+
+_NO_PARAMS: dict[str, Any] = {}
 
 RunState = Literal["empty", "running", "held", "ended"]
 
@@ -190,9 +195,11 @@ class Run(Hands):
             previous = owner.node.last_attempt
             if owner.node.tainted and not owner.mark:
                 owner.mark = "downstream"
-        attempt = Attempt(
-            event.id, event.attempt, event.t, event.base, event.add, event.model, event.params, previous
-        )  # fmt: skip
+            _keep_once(event.add, owner)
+        else:
+            for message in event.add:
+                message.share(owner.prompt)
+        attempt = self._attempt(event, owner.id, previous)
         owner.attempts.append(attempt)
         if isinstance(owner, Iteration):
             owner.node.last_attempt = attempt
@@ -200,12 +207,16 @@ class Run(Hands):
     def _sample(self, event: events.LlmStart) -> None:
         """A further reply to a request that has one: what comes after does not build on it."""
         iteration = self._iteration(address.parent(event.id))
-        iteration.samples.append(
-            Attempt(
-                event.id, event.attempt, event.t, event.base, event.add, event.model, event.params,
-                iteration.attempts[-1] if iteration.attempts else None,
-            )
-        )  # fmt: skip
+        previous = iteration.attempts[-1] if iteration.attempts else None
+        iteration.samples.append(self._attempt(event, event.id, previous))
+
+    @staticmethod
+    def _attempt(event: events.LlmStart, id: str, previous: Attempt | None) -> Attempt:
+        """A request that is on its way. What is equal to what is there already is kept once: there may be many."""
+        params = event.params or _NO_PARAMS
+        if previous is not None and previous.params == params:
+            params = previous.params
+        return Attempt(id, event.attempt, event.t, event.base, event.add, intern(event.model), params, previous)
 
     def _asked(self, id: str) -> tuple[Iteration | Call, list[Attempt]]:
         """Whose request an address is, and its attempts so far."""
@@ -223,7 +234,7 @@ class Run(Hands):
         attempt.status, attempt.reply, attempt.reasoning = event.status, event.reply, event.reasoning
         attempt.finish_reason, attempt.usage, attempt.error = event.finish_reason, event.usage, event.error
         attempt.api_base, attempt.wait, attempt.ms, attempt.ended = event.api_base, event.wait, event.ms, event.t
-        attempt.stream.clear()
+        attempt.stream = ()
         if event.status == "error" and event.wait is None:
             self.errors += 1
         if event.usage is not None or event.status in ("ok", "partial"):
@@ -261,12 +272,17 @@ class Run(Hands):
             return
         block.divergence = event.divergence
         block.status, block.stdout, block.stderr, block.raw = event.status, event.stdout, event.stderr, event.raw
-        block.stderr_at, block.value, block.error, block.cuts = event.stderr_at, event.value, event.error, event.cuts
+        block.stderr_at, block.value, block.error, block.cuts = (
+            event.stderr_at,
+            event.value,
+            event.error,
+            event.cuts or NO_CUTS,
+        )
         block.changed, block.removed, block.finals = event.changed, event.removed, event.finals
         block.answer, block.put_back, block.effects = event.answer, event.put_back, event.effects
         block.notes, block.ms, block.ended = event.notes, event.ms, event.t
         block.reasons += tuple(r for r in event.reasons if r not in block.reasons)
-        block.stream.clear()
+        block.stream = ()
         if event.unasked:
             block.leave(frozenset(event.unasked))
         for call in block.calls:
@@ -313,7 +329,7 @@ class Run(Hands):
         if block is None or known is not None:
             return
         call = Call(
-            event.id, event.fn, event.prompt, block, event.t, event.model, event.batch, event.item, event.size,
+            event.id, intern(event.fn), event.prompt, block, event.t, event.model, event.batch, event.item, event.size,
             event.ran_as, event.reason,
         )  # fmt: skip
         node = self._node_at(block.id)
@@ -340,8 +356,11 @@ class Run(Hands):
             if call.ran_as == "opaque" and event.usage is not None:
                 self._count(call, event.usage, event.seq)
         call.status, call.value, call.error, call.limit = event.status, event.value, event.error, event.limit
+        if call.attempts and call.attempts[-1].reply == event.value:
+            call.value = call.attempts[-1].reply
         call.cut, call.seconds, call.ended = event.cut, event.seconds, event.t
-        call.usage = event.usage or call.usage
+        if event.usage is not None and event.usage != call.usage:
+            call.usage = event.usage
         if call.status in ("error", "timeout"):
             self.errors += 1
         self._delivered(call)
@@ -357,9 +376,13 @@ class Run(Hands):
         if event.kind in ("reply", "reasoning"):
             _, attempts = self._asked(event.id)
             if event.kind == "reply" and attempts and attempts[-1].ended is None:
-                attempts[-1].stream.append(event.text)
+                attempts[-1].stream = _and(attempts[-1].stream, event.text)
         elif block := self.blocks.get(event.id):
-            (block.late if event.late else block.stream).append((event.kind, event.text))
+            piece = (event.kind, event.text)
+            if event.late:
+                block.late = _and(block.late, piece)
+            else:
+                block.stream = _and(block.stream, piece)
 
     def _go(self, event: events.Go) -> None:
         if event.verb == events.RESUME:
@@ -389,10 +412,29 @@ class Run(Hands):
             asked += [attempt for call in block.calls for attempt in call.attempts[-1:]]
             if block.status == "open":
                 block.status = "new"
-                block.stream.clear()
+                block.stream = ()
         for attempt in asked:
             if attempt.ended is None:
                 attempt.status, attempt.ended = "lost", at
+
+
+def _and(pieces: Sequence[T], piece: T) -> Sequence[T]:
+    """These and one more. The most have none at nearly all times: then there is no list of them."""
+    if isinstance(pieces, list):
+        pieces.append(piece)
+        return pieces
+    return [*pieces, piece]
+
+
+def _keep_once(added: Iterable[events.Message], turn: Iteration) -> None:
+    """What a request adds is what came before it: the reply, and what was observed of it. Each text is kept once."""
+    before = turn.node.iterations[-2] if len(turn.node.iterations) > 1 else None
+    if before is None:
+        return
+    for message in added:
+        for text in (before.obs, before.attempts[-1].reply if before.attempts else None):
+            if text is not None:
+                message.share(text)
 
 
 def _keep_changes(node: Node, block: Block) -> None:

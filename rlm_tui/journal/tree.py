@@ -6,8 +6,9 @@ them are equal only when they are the same one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from rlm_tui.journal.events import (
@@ -30,6 +31,9 @@ IN_FRAME = "in_frame"
 """The remark on a person's code that ran inside a block while that stood still."""
 REPL_LOST = "repl_lost"
 """The remark on a block that was stopped together with its REPL: nothing it did was kept."""
+
+NO_CUTS: Mapping[str, CutInfo] = MappingProxyType({})
+"""Of a block whose output was kept whole."""
 
 Mark = Literal["", "edited", "downstream"]
 """A person's hand: here, or somewhere this follows from."""
@@ -64,7 +68,7 @@ class Attempt:
     wait: float | None = None
     ms: float = 0.0
     ended: float | None = None
-    stream: list[str] = field(default_factory=list[str])
+    stream: Sequence[str] = ()
     """Pieces of the reply while it is on its way; empty once it is whole."""
 
     def messages(self) -> list[Message]:
@@ -196,16 +200,16 @@ class Block:
     answer: Proposal | None = None
     put_back: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
-    cuts: dict[str, CutInfo] = field(default_factory=dict[str, CutInfo])
+    cuts: Mapping[str, CutInfo] = field(default_factory=lambda: NO_CUTS)
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     divergence: str | None = None
     """What its REPL, made anew, had different from the record when this ran all the same."""
     ms: float = 0.0
     ended: float | None = None
-    stream: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    stream: Sequence[tuple[str, str]] = ()
     """Pieces of output (stream, text) while it runs; empty once it ended."""
-    late: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    late: Sequence[tuple[str, str]] = ()
     """Output that its threads made after it had ended."""
     calls: list[Call] = field(default_factory=list[Call])
     open_calls: int = 0
@@ -219,10 +223,10 @@ class Block:
         self.code, self.span, self.origin, self.reasons = start.code, start.span, start.origin, start.reasons
         self.status, self.started, self.ended, self.seq, self.ms = "open", start.t, None, start.seq, 0.0
         self.by, self.stopped_by, self.divergence = start.by, None, None
-        self.stdout, self.stderr, self.stderr_at, self.raw, self.cuts = "", "", (), "", {}
+        self.stdout, self.stderr, self.stderr_at, self.raw, self.cuts = "", "", (), "", NO_CUTS
         self.value, self.error, self.answer = None, None, None
         self.changed, self.removed, self.finals, self.put_back, self.effects, self.notes = (), (), (), (), (), ()
-        self.stream.clear()
+        self.stream = ()
         for call in self.calls:
             if call.unasked:
                 # It may be asked for this time.

@@ -23,7 +23,7 @@ def copied(view: View) -> str:
     if isinstance(thing, Block):
         return view.text(view.code(thing))
     if isinstance(thing, Iteration):
-        stream = thing.attempts[-1].stream if thing.attempts else []
+        stream = thing.attempts[-1].stream if thing.attempts else ()
         return view.text(thing.reply) if thing.reply is not None else "".join(stream)
     if isinstance(thing, Call):
         return view.text(thing.value if thing.value is not None else thing.edited_prompt or thing.prompt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from rlm_tui.debugger.likeness import SessionLike
@@ -11,6 +12,9 @@ from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.screens.main import MainScreen
 from rlm_tui.tui.view import View
 
+SETTLED = 50_000
+"""Events after which what was folded is taken out of the collector's sight: going through a long run's again and again
+takes longer than a key may."""
 GROWN = 1.1
 """How much more there must be for another picture, while what was before is read."""
 
@@ -54,6 +58,7 @@ class Desk:
         self.to_change = False
         self._into = ""
         self._painted = 0
+        self._settled = 0
         self._unpainted = False
 
     @property
@@ -67,6 +72,9 @@ class Desk:
             self.view.apply(event)
             self._go_into(event)
             self._unpainted = True
+        if self.view.live.seen - self._settled >= SETTLED:
+            self._settled = self.view.live.seen
+            gc.freeze()
         if self.view.past is not None and (fault := self.view.past.fault):
             self.view.go_live()
             self.main.say(f"The past can't be read: {fault}")

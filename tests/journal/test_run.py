@@ -296,7 +296,7 @@ def test_streams_are_there_while_they_are_needed():
     tape.ran("root/i1/b1", stdout="1")
     tape.add(Chunk(id="root/i1/b1", kind="stderr", text="after", late=True))
     block = tape.run().blocks["root/i1/b1"]
-    assert (block.stream, block.late, block.stdout) == ([], [("stderr", "after")], "1")
+    assert (list(block.stream), block.late, block.stdout) == ([], [("stderr", "after")], "1")
 
 
 def test_a_block_that_runs_again_keeps_its_calls_and_forgets_its_end():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlm_tui.journal import events
@@ -59,7 +60,7 @@ def _joined(found: list[Piece]) -> list[Piece]:
     return [Piece(stream, "".join(texts)) for stream, texts in joined]
 
 
-def _newest(stream: list[tuple[str, str]]) -> tuple[list[Piece], bool]:
+def _newest(stream: Sequence[tuple[str, str]]) -> tuple[list[Piece], bool]:
     """The end of output on its way, and whether there was more before it."""
     kept: list[Piece] = []
     room = NEWEST
