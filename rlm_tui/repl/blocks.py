@@ -85,6 +85,8 @@ class Runner:
         self.disarm: Callable[[], None] = lambda: None
         self._pid = 0
         self._reserve: mmap | None = None
+        self.namespace["answer"] = {"content": "", "ready": False}
+        self._changes.note(self.variables())
 
     def begin(self, kinds: dict[str, str], restore: list[str]) -> None:
         """Give the namespace what every block is to find in it, in the process that is to run them.
@@ -97,7 +99,6 @@ class Runner:
         self._restore = frozenset(restore)
         self._injected = self.parts.names.make(kinds)
         self.namespace.update(self._injected)
-        self.namespace["answer"] = {"content": "", "ready": False}
 
     def put(self, name: str, value: object) -> None:
         """Bind a variable; one named in `restore` comes back to this value before each block."""

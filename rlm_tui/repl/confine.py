@@ -51,7 +51,7 @@ def enclose(policy: dict[str, Any]) -> Reached:
             _grant(libc, ruleset, path, _every_right(abi) & ~NEVER)
         _restrict(libc, ruleset)
     calls = _calls(policy)
-    filtered = bool(calls) and _seccomp(libc, calls, _rules(calls, policy["network"]))
+    filtered = bool(calls) and Filter(calls, _rules(calls, policy["network"])).put_in_force(libc)
     if policy["mode"] == "bwrap" and not filtered:
         raise PermissionError("a sandbox without seccomp is less than was asked for")
     return _in_words(policy, abi, filtered, notices)
@@ -80,6 +80,7 @@ class Narrower:
             rules = b"".join(_on(calls[name], _ret(EPERM)) for name in ("setsid", "setpgid"))
             rules += b"".join(_only_if(calls[name], (0, ALL_BITS, 0)) for name in TOUCHING_OTHERS)
             self._rules = rules + _only_if(calls["setpriority"], (0, ALL_BITS, 0), (1, ALL_BITS, 0))
+        self._filter = Filter(calls, self._rules) if self._rules else None
 
     def prepare(self) -> None:
         """Have a ruleset for the next worker, with what it may read as all others. Each can be used once.
@@ -110,10 +111,11 @@ class Narrower:
             _grant(self._libc, self._ruleset, home, _every_right(self._abi) & ~NEVER)
             _restrict(self._libc, self._ruleset)
             self._ruleset = -1
-        if not self._rules:
+        if self._filter is None:
             return
-        own = b"".join(_signal_rules(self._calls, os.getpid())) if self._abi < SCOPES else b""
-        if not _seccomp(self._libc, self._calls, self._rules + own):
+        if self._abi < SCOPES:
+            self._filter = Filter(self._calls, self._rules + b"".join(_signal_rules(self._calls, os.getpid())))
+        if not self._filter.put_in_force(self._libc):
             raise PermissionError("a second seccomp filter was refused")
 
 
@@ -348,14 +350,19 @@ def _signal_rules(calls: dict[str, int], own: int) -> list[bytes]:
     ]
 
 
-def _seccomp(libc: Library, calls: dict[str, int], rules: bytes) -> bool:
-    """Put a filter in force; False where the kernel will not have one."""
-    program = _step(LOAD, 4) + _step(JUMP_EQUAL, calls["arch"], 1, 0) + _step(RETURN, KILL_PROCESS)
-    program += _step(LOAD, 0) + _step(JUMP_AT_LEAST, X32, 0, 1) + _step(RETURN, KILL_PROCESS)
-    program += rules + _step(RETURN, ALLOW)
-    steps = Memory(program)
-    whole = pack("@HP", len(program) // 8, steps.address)
-    return libc.prctl(PR_SET_SECCOMP, 2, whole, 0, 0) == 0
+class Filter:
+    """What decides about calls: these rules, and of what none is about all that is of this architecture."""
+
+    def __init__(self, calls: dict[str, int], rules: bytes) -> None:
+        program = _step(LOAD, 4) + _step(JUMP_EQUAL, calls["arch"], 1, 0) + _step(RETURN, KILL_PROCESS)
+        program += _step(LOAD, 0) + _step(JUMP_AT_LEAST, X32, 0, 1) + _step(RETURN, KILL_PROCESS)
+        program += rules + _step(RETURN, ALLOW)
+        self._steps = Memory(program)
+        self._whole = pack("@HP", len(program) // 8, self._steps.address)
+
+    def put_in_force(self, libc: Library) -> bool:
+        """Return whether the kernel has it."""
+        return libc.prctl(PR_SET_SECCOMP, 2, self._whole, 0, 0) == 0
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -65,10 +65,7 @@ class Names:
         self._unused = iter(range(OPEN_CALLS_CAP))
         self.hidden: frozenset[str] = frozenset()
         self._declared: dict[str, list[int]] = {}
-
-    def make(self, kinds: dict[str, str]) -> dict[str, object]:
-        """Return the functions for these names and kinds."""
-        makers: dict[str, Callable[[str], Callable[..., object]]] = {
+        self._makers: dict[str, Callable[[str], Callable[..., object]]] = {
             "ask": self._ask,
             "ask_batch": self._ask_batch,
             "final": lambda _: self._final,
@@ -77,9 +74,12 @@ class Names:
             "format_exc": lambda _: _format_exc,
             "safe_json_dumps": lambda _: _safe_json_dumps,
         }
+
+    def make(self, kinds: dict[str, str]) -> dict[str, object]:
+        """Return the functions for these names and kinds."""
         made: dict[str, object] = {}
         for name, kind in kinds.items():
-            made[name] = _plain(makers[kind](name), name)
+            made[name] = _plain(self._makers[kind](name), name)
         self.hidden = frozenset(kinds)
         return made
 

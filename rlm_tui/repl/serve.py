@@ -63,6 +63,7 @@ def assemble(rpc: Sequence[int], ctl: int, reached: tuple[str, str, list[str]], 
         limit=limit,
         own_threads={get_ident()},
     )
+    sys.modules["__main__"] = module
     runner = Runner(parts)
     bell.stand = Stand(runner)
     return runner
@@ -86,7 +87,6 @@ def serve(
         parts.own_threads.add(parts.bell.control.listen())
     random.seed(setup["seed"])
     parts.limit.begin()
-    sys.modules["__main__"] = parts.module
     for name, stream in parts.streams.items():
         setattr(sys, name, stream)
     parts.effects.listen()
