@@ -77,6 +77,7 @@ def _fork() -> int:
 def _in_copy(runner: Runner, pipe: int, expression: str, seen: dict[str, Any]) -> None:
     """Evaluate and say what it gave. A kernel's alarm ends the copy, in case nobody may signal it."""
     sys.settrace(None)
+    runner.parts.channel.thrown_away = True
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 from rlm_tui.repl.asking import look, page
 from rlm_tui.repl.bell import Bell, BlockAborted
+from rlm_tui.repl.bounds import Bounds
 from rlm_tui.repl.changes import Changes, told
 from rlm_tui.repl.channel import Channel
-from rlm_tui.repl.limits import reached, refused
+from rlm_tui.repl.limits import reached
 from rlm_tui.repl.look import Row, exact_type, listing, row, type_name
 from rlm_tui.repl.mending import Mending, stop_timers
 from rlm_tui.repl.names import Names, SubcallError
@@ -45,12 +46,12 @@ class Limit(Protocol):
 class Parts(NamedTuple):
     """What a worker is made of.
 
-    `bounds` says what one that is shut in can't do; `streams` are its stdin, stdout and stderr.
+    `bounds` says what it can't do; `streams` are its stdin, stdout and stderr.
     """
 
     channel: Channel
     bell: Bell
-    bounds: str
+    bounds: Bounds
     owners: Owners
     output: Output
     effects: Effects
@@ -259,18 +260,19 @@ def value_text(value: object) -> str | None:
     return None if value is None else str.__str__(repr(value))
 
 
-def error_text(error: BaseException, bounds: str) -> str:
+def error_text(error: BaseException, bounds: Bounds) -> str:
     """Return an error's traceback, and what of ours it tells of, if anything; may run the model's code.
 
     Args:
         error: What was raised.
-        bounds: What a worker that is shut in can't do, in a sentence.
+        bounds: What the worker can't do.
     """
     reason = reached(error)
     text = cut_middle(block_traceback(error), ERROR_CAP)
     if reason is not None:
         return f"{text}\n{reason[0].upper()}{reason[1:]} is reached."
-    return f"{text}\n{bounds}" if bounds and refused(error) else text
+    bound = bounds.hit(error)
+    return f"{text}\n{bound}" if bound else text
 
 
 def stop_text(error: BaseException) -> str:

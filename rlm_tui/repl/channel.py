@@ -60,6 +60,7 @@ class Channel:
 
     Attributes:
         orphan: Whether this is a fork of the worker, which says nothing.
+        thrown_away: Whether it is one in which something is only looked at, and all it makes ends with it.
         relief: Lifts the memory limit of a block while it is entered.
     """
 
@@ -73,6 +74,7 @@ class Channel:
         self._last_call = 0
         self._reserve: mmap | None = mmap(-1, RESERVE, access=ACCESS_COPY)
         self.orphan = False
+        self.thrown_away = False
         self.relief: AbstractContextManager[object] = nullcontext()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -90,6 +92,11 @@ class Channel:
                     frame = frame[_write(self._out, frame) :]
         except OSError:
             _exit(1)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the calling thread is writing a frame: it is in a signal's handler that has interrupted that."""
+        return self._lock._is_owned()  # type: ignore[attr-defined]  # pyright: ignore
 
     def call(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a call and wait for its reply.

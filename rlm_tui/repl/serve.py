@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from rlm_tui.repl.bell import Bell, Heard
 from rlm_tui.repl.blocks import Parts, Runner
+from rlm_tui.repl.bounds import Bounds
 from rlm_tui.repl.channel import Channel
 from rlm_tui.repl.limits import limit_resources
 from rlm_tui.repl.names import Names, load
@@ -49,7 +50,7 @@ def assemble(rpc: Sequence[int], ctl: int, reached: tuple[str, str, list[str]], 
     parts = Parts(
         channel=channel,
         bell=bell,
-        bounds=_bounds(reached, policy),
+        bounds=Bounds(reached, policy),
         owners=owners,
         output=output,
         effects=Effects(lambda: owners.running is not None),
@@ -92,6 +93,7 @@ def serve(
     parts.effects.listen()
     runner.begin(setup["names"], setup["restore"])
     _mind_forks(channel, die_with)
+    _mind_endings(channel, parts.output)
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
     def deliver(message: dict[str, Any]) -> None:
@@ -140,33 +142,36 @@ def _answer_at_once(runner: Runner, message: dict[str, Any]) -> dict[str, Any]:
     return {"rows": [], **value, "kind": "value", "ask": message["ask"]}
 
 
-def _bounds(reached: tuple[str, str, list[str]], policy: dict[str, Any]) -> str:
-    """Return in a sentence what a worker that is shut in can't do, and nothing of one that isn't."""
-    level, words, _ = reached
-    if level == "process":
-        return ""
-    cant = ["start programs"]
-    if not policy["network"] and "no seccomp" not in words:
-        cant.append("use the network")
-    if level == "bwrap" or "no Landlock" not in words:
-        cant.append(f"reach files outside its own folder{' and the installed packages' * policy['site_allowed']}")
-    listed = f"{', '.join(cant[:-1])}{',' * (len(cant) > 2)} or {cant[-1]}" if len(cant) > 1 else cant[0]
-    return f"The REPL is confined: it can't {listed}."
-
-
 def _mind_forks(channel: Channel, die_with: Callable[[int], None]) -> None:
-    main, worker = get_ident(), os.getpid()
+    main, here = get_ident(), os.getpid()
 
     def in_child() -> None:
+        nonlocal here
+        maker, here = here, os.getpid()
         first = not channel.orphan
         channel.abandon()
         # The kernel means the thread, so a fork made by a pool would end with its pool. A copy that gets to run only
-        # when the worker is gone has another parent, and ends here.
-        if first and get_ident() == main:
-            die_with(worker)
+        # when the worker is gone has another parent, and ends here. What a copy that is thrown away has made goes
+        # with it in any case.
+        if (first and get_ident() == main) or channel.thrown_away:
+            die_with(maker)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=in_child)
+
+
+def _mind_endings(channel: Channel, output: Output) -> None:
+    """Have sent what was printed before a block ends the process by itself."""
+    end = os._exit
+
+    def _exit(status: int) -> NoReturn:
+        try:
+            if not channel.orphan and not channel.speaking:
+                output.flush()
+        finally:
+            end(status)
+
+    os._exit = _exit
 
 
 class Memory:

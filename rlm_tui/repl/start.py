@@ -21,7 +21,20 @@ else:
     import _signal as signal  # without its names for numbers, which take longer to load than all else here
 
 LATE = (
-    *("asking", "bell", "blocks", "changes", "channel", "limits", "look", "mending", "meter", "names", "report"),
+    *(
+        "asking",
+        "bell",
+        "blocks",
+        "bounds",
+        "changes",
+        "channel",
+        "limits",
+        "look",
+        "mending",
+        "meter",
+        "names",
+        "report",
+    ),
     *("serve", "source", "standing", "streams"),
 )
 """Our own parts that are loaded only then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -86,6 +87,22 @@ class TestLook:
         assert looked.status == "ok"
         result = desk.run(f"try: os.kill({looked.text}, 0)\nexcept OSError as e: print(type(e).__name__)")
         assert result.stdout in ("ProcessLookupError\n", "PermissionError\n")
+
+    def test_what_a_copy_has_forked_ends_with_it(self, desk: Desk) -> None:
+        deep = "def fork(depth):\n    pid = os.fork()\n    if pid: return pid\n    if depth: fork(depth - 1)\n"
+        desk.run(f"import os, time\n{deep}    else: os.write(said[1], str(os.getpid()).encode())\n    time.sleep(1e6)")
+        desk.run("said = os.pipe()")
+        for depth in (0, 2):
+            looked = look(desk, f"fork({depth}) and os.read(said[0], 20).decode()")
+            assert looked.status == "ok", looked
+            try:
+                last = os.pidfd_open(int(looked.text.strip("'")))
+            except ProcessLookupError:
+                continue
+            ended = select.select([last], [], [], DEADLINE_S)[0]
+            os.close(last)
+            assert ended, "it has outlived the copy"
+        assert desk.still_there()
 
     def test_leftover_threads_are_told_of(self, desk: Desk) -> None:
         desk.run(

@@ -187,3 +187,14 @@ def test_many_variables_that_stay_are_left_alone(desk: Desk) -> None:
     # Too many can change for each to be looked into.
     assert desk.run("v099997.append(1)").changed == ()
     assert [row.name for row in desk.run("v099997 = [*v099997]").changed] == ["v099997"]
+
+
+def test_a_package_that_is_shut_out_is_told_of(tmp_path: Path) -> None:
+    with Desk(tmp_path) as desk:
+        for code in ("import no_such_package", "from no_such_package.part import it"):
+            assert (desk.run(code).error or "").endswith("shut out, unless --allow-imports site was given.")
+        for code in ("import os.no_such_part", "raise ModuleNotFoundError('x')", "import abc; abc.x"):
+            assert "--allow-imports" not in (desk.run(code).error or "")
+    with Desk(tmp_path, site=True) as desk:
+        error = desk.run("import no_such_package").error or ""
+        assert error.endswith("No module named 'no_such_package'")

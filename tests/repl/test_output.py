@@ -178,6 +178,13 @@ def test_stdout_printed_before_death_is_kept(desk: Desk) -> None:
     assert desk.wait(work()).stdout == "go\n"
 
 
+@pytest.mark.parametrize("code", ["", "import time; time.sleep(0.001)\n", "import sys; sys.stderr.write('x')\n"])
+def test_what_was_printed_before_the_process_is_left_is_kept(desk: Desk, code: str) -> None:
+    result = desk.run(f"import os\nfor i in range(3000): print(i)\n{code}os._exit(3)")
+    assert (result.status, result.stdout) == ("died", "".join(f"{i}\n" for i in range(3000)))
+    assert "exit code 3" in (result.error or "")
+
+
 def test_a_line_of_50_mb_is_cut_and_counted(desk: Desk) -> None:
     watch = Watch()
     result = desk.run("print('x' * 50_000_000, end='end')", on_output=watch)
