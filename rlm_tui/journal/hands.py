@@ -135,20 +135,20 @@ class Hands(Index):
         match thing, edited.field:
             case Block(), "code":
                 thing.was = thing.code if thing.was is None else thing.was
-                thing.code, thing.mark = edited.value, "edited"
+                thing.code, thing.mark = _shown(edited.value), "edited"
             case Block(), "insert":
                 self._insert(thing, edited)
             case Call(), "prompt":
-                thing.edited_prompt, thing.mark = edited.value, "edited"
+                thing.edited_prompt, thing.mark = _shown(edited.value), "edited"
             case Call(), "answer":
-                thing.was, thing.mark = edited.was, "edited"
+                thing.was, thing.mark = _shown(edited.was), "edited"
                 if thing.status != "open":
                     thing.came = thing.came or (thing.status, thing.value)
-                    thing.status, thing.value = "supplied", edited.value
+                    thing.status, thing.value = "supplied", _shown(edited.value)
             case Iteration(), "reply":
-                thing.edited_reply, thing.mark = edited.value, "edited"
+                thing.edited_reply, thing.mark = _shown(edited.value), "edited"
             case Iteration(), "obs":
-                thing.obs_was, thing.obs_mark = edited.was, "edited"
+                thing.obs_was, thing.obs_mark = _shown(edited.was), "edited"
             case Iteration(), "say" if part(edited.value, "at") == "observe":
                 thing.obs_mark = "edited"
             case Iteration(), "final":
@@ -225,6 +225,11 @@ def is_of(edit: Edited | events.Edit, held: Held | events.Hold) -> bool:
             return held.point != "limit"
         case _:
             return True
+
+
+def _shown(value: Any) -> Any:
+    """A text, or none; of a damaged or foreign journal, whatever stands there instead, to be looked at."""
+    return value if value is None or isinstance(value, str | Blob) else repr(value)
 
 
 def _text(value: Any) -> Text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
+from time import perf_counter
 from typing import Any, TypeVar, cast
 
 from rlm_tui.journal.events import Event
@@ -18,7 +19,11 @@ Answer = str | None
 T = TypeVar("T")
 
 BATCH = 1_000
-"""Events taken at most at a time: about a hundredth of a second's work."""
+"""Events taken at most at a time."""
+SHARE_S = 0.02
+"""Seconds that taking them may last: a key waits no longer, whatever a machine makes of a thousand."""
+_LOOK = 32
+"""Events between two looks at the clock."""
 
 
 class Bridge:
@@ -49,12 +54,15 @@ class Bridge:
         return len(self._live)
 
     def drain(self, most: int = BATCH) -> Iterator[Event]:
-        """Take what has come, oldest first, each once.
+        """Take what has come, oldest first, each once, for at most `SHARE_S`.
 
         Args:
             most: How many at most; what is left over is for the next time.
         """
-        for _ in range(most):
+        ends = perf_counter() + SHARE_S
+        for n in range(most):
+            if n % _LOOK == _LOOK - 1 and perf_counter() > ends:
+                return
             event = self._next()
             if event is None:
                 return

@@ -49,6 +49,15 @@ def test_folding_twice_is_folding_once(events: list[Event]):
 
 
 @given(strategies.RUNS)
+def test_every_text_of_a_fold_is_one_whatever_an_edit_holds(events: list[Event]):
+    run = Run(events)
+    shown = [turn.reply for turn in run.iterations.values()] + [turn.obs_was for turn in run.iterations.values()]
+    shown += [text for call in run.calls.values() for text in (call.value, call.was, call.edited_prompt)]
+    shown += [block.code for block in run.blocks.values()]
+    assert all(text is None or isinstance(text, str | Blob) for text in shown)
+
+
+@given(strategies.RUNS)
 def test_what_a_fold_shows_holds_together(events: list[Event]):
     run = Run(events)
     for node in run.nodes.values():
