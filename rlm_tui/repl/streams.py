@@ -133,8 +133,15 @@ class Output:
         with self._bell, self._flushing:
             self._size = 0
             batch = [self._pieces.popleft() for _ in range(len(self._pieces))]
-            for (block, stream), pieces in groupby(batch, itemgetter(0, 1)):
-                self._emit(block, stream, "".join([text for _, _, text in pieces]))
+            sent = 0
+            try:
+                for (block, stream), pieces in groupby(batch, itemgetter(0, 1)):
+                    texts = [text for _, _, text in pieces]
+                    self._emit(block, stream, "".join(texts))
+                    sent += len(texts)
+            except MemoryError:  # the block's own, and no reason to lose what it printed
+                self._pieces.extendleft(reversed(batch[sent:]))
+                raise
 
     def _emit(self, block: str, stream: str, text: str) -> None:
         send = self.routes.get(block, self._send)

@@ -84,6 +84,28 @@ def test_what_another_thread_is_sending_is_waited_for() -> None:
     assert told == ["printed", "the end"]
 
 
+def test_what_could_not_be_sent_for_want_of_memory_is_sent_later() -> None:
+    sent: list[str] = []
+    full = True
+
+    def send(message: dict[str, Any]) -> None:
+        if full and message["stream"] == "stderr":
+            raise MemoryError
+        sent.append(message["text"])
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        output = Output(send, Bell(ours.fileno()), Owners())
+        for number, stream in enumerate(("stdout", "stdout", "stderr", "stderr", "stdout")):
+            output.add("b", stream, str(number))
+        with pytest.raises(MemoryError):
+            output.flush()
+        output.add("b", "stdout", "5")
+        full = False
+        output.flush()
+    assert (sent, output.cuts("b")) == (["01", "23", "45"], {})
+
+
 def test_output_over_the_cap_is_cut_and_counted(desk: Desk) -> None:
     result = desk.run("print('x' * 10**7)\nfor i in range(1_200_000): print(i)\nprint('the end')")
     whole = "x" * 10**7 + "\n" + "".join(f"{i}\n" for i in range(1_200_000)) + "the end\n"
