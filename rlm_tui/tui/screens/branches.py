@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from rlm_tui.journal import address, shelf
 from rlm_tui.journal.branches import Branch, family
@@ -28,21 +26,19 @@ from rlm_tui.tui.screens import keeping
 from rlm_tui.tui.screens.ask import AskDialog, Question
 from rlm_tui.tui.screens.branching import BEGINS
 from rlm_tui.tui.screens.compare import CompareScreen
+from rlm_tui.tui.screens.listed import ListedScreen
 from rlm_tui.tui.screens.trials import TrialsScreen
-from rlm_tui.tui.text import clean, cut, width
-from rlm_tui.tui.view import View, size_for
+from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.branches import BranchTree
-from rlm_tui.tui.widgets.decision import SAID
-from rlm_tui.tui.widgets.footer import GAP, write
 from rlm_tui.tui.widgets.header import Header
-from rlm_tui.tui.widgets.lines import Lines, Target
+from rlm_tui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
     from rlm_tui.tui.app import DebuggerApp
 
 
-class BranchesScreen(Screen[Path | None]):
+class BranchesScreen(ListedScreen):
     """Comes back with the directory of the run to go to, or None.
 
     Args:
@@ -52,21 +48,17 @@ class BranchesScreen(Screen[Path | None]):
         quit: Asks to quit.
     """
 
-    CSS_PATH = "../styles/branches.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(key.keys), f"do('{id}')", key.word, show=False) for id, key in BRANCHES.items()
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#branches-list"
 
     def __init__(self, view: View, session: SessionLike, bridge: Bridge, quit: Callable[[], None]) -> None:
-        super().__init__(id="branches")
+        super().__init__(view, quit, id="branches")
         assert session.path is not None, "a run that is kept nowhere has no branches"
         self._path = session.path
-        self._view = view
         self._session = session
         self._bridge = bridge
-        self._quit = quit
-        self._said = ""
         self._over = Event()
 
     def compose(self) -> ComposeResult:
@@ -86,12 +78,6 @@ class BranchesScreen(Screen[Path | None]):
     def on_unmount(self) -> None:
         """Nobody looks any more: read no further journal."""
         self._over.set()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new size."""
-        self._view.size = size_for(event.size.width, event.size.height)
-        self.set_class(self._view.size in ("narrow", "tiny"), "-narrow")
-        self.call_after_refresh(self.sync)
 
     @property
     def listed(self) -> BranchTree:
@@ -143,7 +129,7 @@ class BranchesScreen(Screen[Path | None]):
         self.query_one("#branches-heads", Lines).show(heads)
         listed.sync()
         self.query_one("#branches-detail", Lines).show(self._detail(cells))
-        self.query_one("#branches-footer", Lines).show(*self._footer(cells))
+        self.show_footer(cells)
 
     def _detail(self, cells: int) -> list[Line]:
         row = self.listed.row
@@ -153,46 +139,16 @@ class BranchesScreen(Screen[Path | None]):
         most = max(3, self.size.height // 2 - 2)
         return [branches.under(self._view, row, cells), *branches.detail(self._view, row, known, cells)[:most]]
 
-    def _footer(self, cells: int) -> tuple[list[Line], list[Target]]:
-        line, targets = Line().add("  "), list[Target]()
-        last = "esc back   Q quit"
-        if self._said:
-            line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
-        else:
-            ids = ["go", "compare", "outcomes", "name", "note", "delete", "again"]
-            pairs = [(BRANCHES[id].key, BRANCHES[id].word, id) for id in ids]
-            room = cells - 4 - width(last) - GAP
-            while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
-                pairs.pop()
-            write(line, targets, 0, pairs)
-        line.add(" " * max(1, cells - 2 - width(last) - line.width))
-        write(line, targets, 0, [("esc", "back", "back"), ("Q", "quit", "quit")])
-        return [line.fill(cells)], targets
-
-    def say(self, said: str) -> None:
-        """Tell the person something short, in the place of the keys."""
-        self._said = clean(said)
-        self.set_timer(SAID, self._unsay)
-        self.sync()
-
-    def _unsay(self) -> None:
-        self._said = ""
-        self.sync()
+    def keys(self) -> Sequence[tuple[str, str, str]]:
+        """What can be done with the branch under the cursor."""
+        ids = ("go", "compare", "outcomes", "name", "note", "delete", "again")
+        return [(BRANCHES[id].key, BRANCHES[id].word, id) for id in ids]
 
     # Doing -----------------------------------------------------------------------------------------------------------
 
     def on_branch_tree_moved(self, event: BranchTree.Moved) -> None:
         """Another branch is told of below."""
         self.sync()
-
-    def on_lines_pressed(self, event: Lines.Pressed) -> None:
-        """The words of a key were clicked."""
-        self.action_do(event.action)
-
-    def on_click(self, event: events.Click) -> None:
-        """A second click goes to a run."""
-        if event.chain == 2:
-            self.action_do("go")
 
     def action_do(self, id: str) -> None:
         """Do what a key stands for."""
@@ -239,7 +195,7 @@ class BranchesScreen(Screen[Path | None]):
                 return
             other = origin.branch.summary.path
         screen = CompareScreen(self._view, self._bridge, self._path, other, self._quit)
-        self._host.push_screen(screen, self._gone_to)
+        self._host.push_screen(screen, self.go_to)
 
     def _outcomes(self, branch: Branch) -> None:
         """Show what came of the point that a branch begins at."""
@@ -248,11 +204,7 @@ class BranchesScreen(Screen[Path | None]):
             return
         point = branch.point
         screen = TrialsScreen(self._view, self._bridge, branch.summary.path, branch.at, point, self._quit)
-        self._host.push_screen(screen, self._gone_to)
-
-    def _gone_to(self, path: Path | None) -> None:
-        if path is not None:
-            self.dismiss(path)
+        self._host.push_screen(screen, self.go_to)
 
     def _ask(self, question: Question) -> None:
         self._host.push_screen(AskDialog(self._view, self._bridge, Drafts(None), question), self._asked)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from rlm_tui.tui.actions import COMPARE
 from rlm_tui.tui.bridge import Bridge
@@ -18,12 +16,11 @@ from rlm_tui.tui.comparing import Both, both, later
 from rlm_tui.tui.rows import compare, differing, outcome
 from rlm_tui.tui.rows.compare import Side
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.text import clean, count, cut, width
-from rlm_tui.tui.view import View, size_for
+from rlm_tui.tui.screens.listed import ListedScreen
+from rlm_tui.tui.text import count, cut
+from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.comparison import Things
-from rlm_tui.tui.widgets.decision import SAID
-from rlm_tui.tui.widgets.footer import GAP, write
-from rlm_tui.tui.widgets.lines import Lines, Target
+from rlm_tui.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 SAME = "Nothing differs."
 
 
-class CompareScreen(Screen[Path | None]):
+class CompareScreen(ListedScreen):
     """Comes back with the directory of the run to go to, or None.
 
     Args:
@@ -42,7 +39,7 @@ class CompareScreen(Screen[Path | None]):
         quit: Asks to quit.
     """
 
-    CSS_PATH = "../styles/branches.tcss"
+    OPENS = "open"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(key.keys), f"do('{id}')", key.word, show=False) for id, key in COMPARE.items()
     ]
@@ -56,12 +53,9 @@ class CompareScreen(Screen[Path | None]):
         other: Path | SessionLike,
         quit: Callable[[], None],
     ) -> None:
-        super().__init__(id="compare")
-        self._view = view
+        super().__init__(view, quit, id="compare")
         self._bridge = bridge
         self._sources = one, other
-        self._quit = quit
-        self._said = ""
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -75,12 +69,6 @@ class CompareScreen(Screen[Path | None]):
     def on_mount(self) -> None:
         """Read both."""
         self._read()
-        self.call_after_refresh(self.sync)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new size."""
-        self._view.size = size_for(event.size.width, event.size.height)
-        self.set_class(self._view.size in ("narrow", "tiny"), "-narrow")
         self.call_after_refresh(self.sync)
 
     @property
@@ -126,7 +114,7 @@ class CompareScreen(Screen[Path | None]):
         self.query_one("#compare-summary", Lines).show(told)
         self.query_one("#compare-title", Lines).show([self._title(cells)])
         self.things.sync()
-        self.query_one("#compare-footer", Lines).show(*self._footer(cells))
+        self.show_footer(cells)
 
     def _title(self, cells: int) -> Line:
         g, found, row = self._view.glyphs, self.things.both, self.things.row
@@ -149,26 +137,12 @@ class CompareScreen(Screen[Path | None]):
         line.spans += end.spans
         return line.cut(cells, g.ellipsis)
 
-    def _footer(self, cells: int) -> tuple[list[Line], list[Target]]:
-        line, targets = Line().add("  "), list[Target]()
-        last = "esc back   Q quit"
-        if self._said:
-            line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
-        else:
-            pairs = [(COMPARE[id].key, self._word(id), id) for id in self._ids()]
-            room = cells - 4 - width(last) - GAP
-            while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
-                pairs.pop()
-            write(line, targets, 0, pairs)
-        line.add(" " * max(1, cells - 2 - width(last) - line.width))
-        write(line, targets, 0, [("esc", "back", "back"), ("Q", "quit", "quit")])
-        return [line.fill(cells)], targets
-
-    def _ids(self) -> list[str]:
-        found = self.things.both
-        if found is None:
+    def keys(self) -> Sequence[tuple[str, str, str]]:
+        """From difference to difference, and what can be done with one."""
+        if self.things.both is None:
             return []
-        return ["next", "previous", "open", "only", "copy", *self._there(), "again"]
+        ids = ["next", "previous", "open", "only", "copy", *self._there(), "again"]
+        return [(COMPARE[id].key, self._word(id), id) for id in ids]
 
     def _there(self) -> list[str]:
         """Which of the two can be gone to."""
@@ -188,30 +162,11 @@ class CompareScreen(Screen[Path | None]):
             case _:
                 return COMPARE[id].word
 
-    def say(self, said: str) -> None:
-        """Tell the person something short, in the place of the keys."""
-        self._said = clean(said)
-        self.set_timer(SAID, self._unsay)
-        self.sync()
-
-    def _unsay(self) -> None:
-        self._said = ""
-        self.sync()
-
     # Doing -----------------------------------------------------------------------------------------------------------
 
     def on_things_moved(self, event: Things.Moved) -> None:
         """Another row, other words above it."""
         self.sync()
-
-    def on_lines_pressed(self, event: Lines.Pressed) -> None:
-        """The words of a key were clicked."""
-        self.action_do(event.action)
-
-    def on_click(self, event: events.Click) -> None:
-        """A second click opens a row."""
-        if event.chain == 2:
-            self.action_do("open")
 
     def action_do(self, id: str) -> None:
         """Do what a key stands for."""

@@ -6,11 +6,9 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
 
 from rlm_tui.journal.events import Point
 from rlm_tui.journal.outcomes import Outcome, Outcomes, Table
@@ -22,12 +20,11 @@ from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.trials import Row
 from rlm_tui.tui.screens.branching import BEGINS
 from rlm_tui.tui.screens.compare import CompareScreen
-from rlm_tui.tui.text import clean, count, cut, width
-from rlm_tui.tui.view import View, size_for
-from rlm_tui.tui.widgets.decision import SAID
-from rlm_tui.tui.widgets.footer import GAP, write
+from rlm_tui.tui.screens.listed import ListedScreen
+from rlm_tui.tui.text import clean, count, cut
+from rlm_tui.tui.view import View
 from rlm_tui.tui.widgets.header import Header
-from rlm_tui.tui.widgets.lines import Lines, Target
+from rlm_tui.tui.widgets.lines import Lines
 from rlm_tui.tui.widgets.rowlist import Entry, RowList
 
 if TYPE_CHECKING:
@@ -121,7 +118,7 @@ class TrialList(RowList):
         return Line().add("  Nothing was tried here yet." if self.read else "  The runs are being read.", "ink-3")
 
 
-class TrialsScreen(Screen[Path | None]):
+class TrialsScreen(ListedScreen):
     """Comes back with the directory of the run to go to, or None.
 
     Args:
@@ -134,7 +131,6 @@ class TrialsScreen(Screen[Path | None]):
         quit: Asks to quit.
     """
 
-    CSS_PATH = "../styles/branches.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(key.keys), f"do('{id}')", key.word, show=False) for id, key in TRIALS.items()
     ]
@@ -150,17 +146,14 @@ class TrialsScreen(Screen[Path | None]):
         quit: Callable[[], None],
         going: Trials | None = None,
     ) -> None:
-        super().__init__(id="trials")
-        self._view = view
+        super().__init__(view, quit, id="trials")
         self._bridge = bridge
         self._run = run
         self._at = at
         self._point: Point = point
         self._going = going
-        self._quit = quit
         self._outcomes = Outcomes(run.parent, run.name, at, point)
         self._table: Table | None = None
-        self._said = ""
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -176,12 +169,6 @@ class TrialsScreen(Screen[Path | None]):
         """Read the table, and keep up with it."""
         self._read()
         self.set_interval(AGAIN_S, self._keep_up)
-        self.call_after_refresh(self.sync)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new size."""
-        self._view.size = size_for(event.size.width, event.size.height)
-        self.set_class(self._view.size in ("narrow", "tiny"), "-narrow")
         self.call_after_refresh(self.sync)
 
     @property
@@ -231,7 +218,7 @@ class TrialsScreen(Screen[Path | None]):
         self.query_one("#trials-heads", Lines).show(heads)
         listed.sync()
         self.query_one("#trials-detail", Lines).show(self._detail(cells))
-        self.query_one("#trials-footer", Lines).show(*self._footer(cells))
+        self.show_footer(cells)
 
     def _begins(self) -> str:
         return f"from its {BEGINS.get(self._point, self._point)}"
@@ -255,22 +242,8 @@ class TrialsScreen(Screen[Path | None]):
             told += trials.detail(self._view, row, listed.chosen, cells)[:most]
         return told
 
-    def _footer(self, cells: int) -> tuple[list[Line], list[Target]]:
-        line, targets = Line().add("  "), list[Target]()
-        last = "esc back   Q quit"
-        if self._said:
-            line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
-        else:
-            pairs = list(self._keys())
-            room = cells - 4 - width(last) - GAP
-            while pairs and sum(width(key) + width(word) + 1 + GAP for key, word, _ in pairs) > room:
-                pairs.pop()
-            write(line, targets, 0, pairs)
-        line.add(" " * max(1, cells - 2 - width(last) - line.width))
-        write(line, targets, 0, [("esc", "back", "back"), ("Q", "quit", "quit")])
-        return [line.fill(cells)], targets
-
-    def _keys(self) -> Sequence[tuple[str, str, str]]:
+    def keys(self) -> Sequence[tuple[str, str, str]]:
+        """What can be done with the chosen run, and with those that run by themselves."""
         ids = ["go", "compare"] if self.listed.one is not None else []
         row = self.listed.row
         several = row is not None and len(row.outcomes) > 1 and row.kind != "tried"
@@ -278,30 +251,11 @@ class TrialsScreen(Screen[Path | None]):
         ids = [*ids, *(["other"] if several else []), *stop, "again"]
         return [(TRIALS[id].key, TRIALS[id].word, id) for id in ids]
 
-    def say(self, said: str) -> None:
-        """Tell the person something short, in the place of the keys."""
-        self._said = clean(said)
-        self.set_timer(SAID, self._unsay)
-        self.sync()
-
-    def _unsay(self) -> None:
-        self._said = ""
-        self.sync()
-
     # Doing -----------------------------------------------------------------------------------------------------------
 
     def on_trial_list_moved(self, event: TrialList.Moved) -> None:
         """Another row is told of below."""
         self.sync()
-
-    def on_lines_pressed(self, event: Lines.Pressed) -> None:
-        """The words of a key were clicked."""
-        self.action_do(event.action)
-
-    def on_click(self, event: events.Click) -> None:
-        """A second click goes to a run."""
-        if event.chain == 2:
-            self.action_do("go")
 
     def action_do(self, id: str) -> None:
         """Do what a key stands for."""
@@ -347,8 +301,4 @@ class TrialsScreen(Screen[Path | None]):
             self.say("This is the run itself. Choose another one to compare it with.")
             return
         screen = CompareScreen(self._view, self._bridge, other, one.path, self._quit)
-        cast("DebuggerApp", self.app).push_screen(screen, self._compared)  # pyright: ignore[reportUnknownMemberType]
-
-    def _compared(self, path: Path | None) -> None:
-        if path is not None:
-            self.dismiss(path)
+        cast("DebuggerApp", self.app).push_screen(screen, self.go_to)  # pyright: ignore[reportUnknownMemberType]
