@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from threading import Thread
-from typing import cast, get_args
 
 from rlm_tui.debugger.edits import LEGAL, fits
 from rlm_tui.debugger.likeness import Change
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import Edit, Event, Go, Point
+from rlm_tui.journal.events import Edit, Point
 from rlm_tui.journal.fork import fork
-from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, Reader
 
 UNFINISHED = ".unfinished"
 """The folder of branches that are being written."""
-
-
-def beginning(run: Run, events: Iterable[Event]) -> tuple[Point, str] | None:
-    """Where a branch opens: the point and the address it was made at, until somebody went on from there.
-
-    Args:
-        run: The fold of its journal.
-        events: The same.
-    """
-    if run.parent is None:
-        return None
-    point, at, kept = run.parent.get("point"), run.parent.get("at"), run.parent.get("kept")
-    if point not in get_args(Point) or not isinstance(at, str) or not isinstance(kept, int):
-        return None
-    gone = any(event.seq > kept and isinstance(event, Go) and event.id == at for event in events)
-    return None if gone else (cast(Point, point), at)
 
 
 def branch(

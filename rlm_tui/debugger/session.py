@@ -14,7 +14,7 @@ from rlm_tui.debugger.breakpoints import Breakpoints
 from rlm_tui.debugger.changing import Changing
 from rlm_tui.debugger.completion import Completion
 from rlm_tui.debugger.deciding import Deciding
-from rlm_tui.debugger.fork import aside, beginning, branch
+from rlm_tui.debugger.fork import aside, branch
 from rlm_tui.debugger.gates import HoldingGates
 from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
@@ -94,7 +94,7 @@ class Session:
         # What was read of it stays as long as this does: the collector need not go through it again and again.
         gc.freeze()
         run, shared = self.engine.shared.run, self.engine.shared
-        shared.beginning = beginning(run, self.journal.events())
+        shared.beginning = self.engine.beginning
         open_nodes = {id for id, node in run.nodes.items() if node.status == "open"}
         self.gates.open_held(open_nodes | {address.ROOT}, shared.beginning)
 

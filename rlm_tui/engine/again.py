@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import TypeAdapter
 
@@ -12,7 +12,8 @@ from rlm_tui.engine.dialect import dialect
 from rlm_tui.engine.options import Options
 from rlm_tui.engine.values import Context, context_value
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import RunStart
+from rlm_tui.journal.events import Event, Go, Point, RunStart
+from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal, Reader
 from rlm_tui.journal.wire import resolved
 
@@ -39,6 +40,22 @@ class Again:
     options: Options
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
+
+
+def beginning(run: Run, events: Iterable[Event]) -> tuple[Point, str] | None:
+    """Where a branch opens: the point and the address it was made at, until somebody went on from there.
+
+    Args:
+        run: The fold of its journal.
+        events: The same.
+    """
+    if run.parent is None:
+        return None
+    point, at, kept = run.parent.get("point"), run.parent.get("at"), run.parent.get("kept")
+    if point not in get_args(Point) or not isinstance(at, str) or not isinstance(kept, int):
+        return None
+    gone = any(event.seq > kept and isinstance(event, Go) and event.id == at for event in events)
+    return None if gone else (cast(Point, point), at)
 
 
 def material(journal: Journal | Reader, **here: Any) -> Again:

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rlm_tui.engine.again import differences
+from rlm_tui.engine.again import beginning, differences
 from rlm_tui.engine.backends import RecursiveBackend
 from rlm_tui.engine.dialect import Dialect
 from rlm_tui.engine.dialect import dialect as named
@@ -58,6 +58,7 @@ class EngineRun:
         scratch: Where REPLs make their private directories.
 
     Attributes:
+        beginning: Where it opens when it is a branch that nobody has gone on with: the point, and its address.
         differences: What of the machine is not as it was when the run began, in sentences; known once it is gone on
             with.
     """
@@ -86,6 +87,7 @@ class EngineRun:
         past = list(journal.events())
         run = Run(past)
         journal.subscribe(run.apply)
+        self.beginning = beginning(run, past)
         effects = Effects(journal, past)
         slots = Slots(self.options.max_batch_workers)
         seam = Seam(effects, gates or OpenGates())
