@@ -9,7 +9,7 @@ from typing import Any, cast
 from rlm_tui.journal import address, events
 from rlm_tui.journal.events import RESUME, Blob, Point, Why
 from rlm_tui.journal.run import Run
-from rlm_tui.journal.tree import Edited, Held
+from rlm_tui.journal.tree import Block, Edited, Held
 from rlm_tui.tui.glyphs import Glyphs
 from rlm_tui.tui.text import count, one_line
 from rlm_tui.tui.view import View
@@ -196,18 +196,30 @@ MOST_EFFECTS = 2
 
 def _taken_up(run: Run, held: Held) -> str:
     """What has not happened yet where a run is gone on with, and what is done once more for its REPL's sake."""
-    said, block, node = _UNTIL[held.point], run.blocks.get(held.id), run.nodes.get(held.node)
+    said, block = _UNTIL[held.point], run.blocks.get(held.id)
     if block is not None and block.started is not None:
         said = "It had begun, and runs again from its first line."
-    again = [one for one in node.ran() if one.repeatable and one.id != held.id] if node is not None else []
-    if not again or any(one.rebuilt is not None for one in again):
-        return said
-    named = list(dict.fromkeys(one_line(effect) for one in again for effect in one.effects))
+    if hazards := done_again(run, held):
+        # First what cannot be taken back: a line may be cut.
+        return f"{hazards} {said}"
+    again = _run_again(run, held)
+    return f"{said} Its REPL is made anew from {count(len(again), 'block')} first." if again else said
+
+
+def done_again(run: Run, held: Held) -> str:
+    """What blocks did outside and do once more, when the REPL of something held is made anew; empty for nothing."""
+    named = list(dict.fromkeys(one_line(effect) for block in _run_again(run, held) for effect in block.effects))
     if not named:
-        return f"{said} Its REPL is made anew from {count(len(again), 'block')} first."
+        return ""
     more = f" and {len(named) - MOST_EFFECTS} more" if len(named) > MOST_EFFECTS else ""
-    # First what cannot be taken back: a line may be cut.
-    return f"Done once more to make its REPL anew: {'; '.join(named[:MOST_EFFECTS])}{more}. {said}"
+    return f"Done once more to make its REPL anew: {'; '.join(named[:MOST_EFFECTS])}{more}."
+
+
+def _run_again(run: Run, held: Held) -> list[Block]:
+    """The blocks that run again before what is held, where a run is gone on with and that was not done yet."""
+    node = run.nodes.get(held.node) if held.why == RESUME else None
+    again = [one for one in node.ran() if one.repeatable and one.id != held.id] if node is not None else []
+    return [] if any(one.rebuilt is not None for one in again) else again
 
 
 def standing(held: Held) -> str:

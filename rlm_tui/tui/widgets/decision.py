@@ -152,7 +152,7 @@ def _held(view: View, session: SessionLike, held: Held, cells: int, said: str) -
     since = clock(view.clock() - held.since)
     kind = "" if narrow or view.home_of(held) == "root" else _kind(view, held)
     place = words.joined(view.glyphs, kind + view.label(view.home_of(held)), words.i_k(held))
-    why = one_line(held.reason) if narrow else words.why(held)
+    why = words.done_again(view.run, held) or one_line(held.reason) if narrow else words.why(held)
     parts = [(said, "ink")] if narrow and said else [(place, "ink"), (why, "ink-2"), *_modes(view, session)]
     for part, ink in parts:
         room = cells - first.width - GAP - len(since) - 3
