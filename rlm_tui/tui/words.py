@@ -212,7 +212,7 @@ def done_again(run: Run, held: Held) -> str:
     if not named:
         return ""
     more = f" and {len(named) - MOST_EFFECTS} more" if len(named) > MOST_EFFECTS else ""
-    return f"Done once more to make its REPL anew: {'; '.join(named[:MOST_EFFECTS])}{more}."
+    return f"Done once more first: {'; '.join(named[:MOST_EFFECTS])}{more}."
 
 
 def _run_again(run: Run, held: Held) -> list[Block]:

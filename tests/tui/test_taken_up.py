@@ -49,7 +49,7 @@ def test_what_is_done_once_more_is_named_before_it_is_done(tmp_path: Path) -> No
     with resumed(path, CallableModel(chat(WRITES))) as run:
         said = told(run)
         assert said == (
-            "Done once more to make its REPL anew: write 0.txt; write 1.txt and 2 more. "
+            "Done once more first: write 0.txt; write 1.txt and 2 more. "
             "It had begun, and runs again from its first line."
         )
         assert words.done_again(run.run, run.held("block")) == said.rsplit(" It had", 1)[0]
