@@ -340,7 +340,7 @@ class _Page:
         tail = self._tail(i, first, width, ends[0] if ends else len(self.lines), runs) if runs or not ends else None
         if tail and tail[2]:
             return tail[0], tail[1], ("line_end_fence",), True
-        if runs:
+        if runs and len(ends) > 1:  # of one there is nothing to choose
             for j in ends:
                 verdict = _try(normalise(self.text[first : self.lines[j][0]])[0])
                 if verdict is _Verdict.COMPILES:
@@ -357,6 +357,8 @@ class _Page:
     def _tail(self, i: int, first: int, width: int, before: int, runs: bool) -> tuple[int, int, bool] | None:
         """A line that ends in backticks which cannot be code: the line, the end of the code, whether that compiles."""
         tries = 0
+        if "`" not in self.text[first : self.lines[before - 1][1]]:
+            return None
         for j in range(i + 1, before):
             line = self.text[slice(*self.lines[j])].rstrip()
             code = line.rstrip("`")
