@@ -191,15 +191,15 @@ class Run(Hands):
             call.block.open_calls += not call.unasked
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
+        sent: tuple[events.Message, ...] | Text = event.add
         if isinstance(owner, Iteration):
             previous = owner.node.last_attempt
             if owner.node.tainted and not owner.mark:
                 owner.mark = "downstream"
             _keep_once(event.add, owner)
         else:
-            for message in event.add:
-                message.share(owner.prompt)
-        attempt = self._attempt(event, owner.id, previous)
+            sent = owner.prompt if _plainly(event.add, owner.prompt) else event.add
+        attempt = self._attempt(event, owner.id, previous, sent)
         owner.attempts.append(attempt)
         if isinstance(owner, Iteration):
             owner.node.last_attempt = attempt
@@ -208,15 +208,17 @@ class Run(Hands):
         """A further reply to a request that has one: what comes after does not build on it."""
         iteration = self._iteration(address.parent(event.id))
         previous = iteration.attempts[-1] if iteration.attempts else None
-        iteration.samples.append(self._attempt(event, event.id, previous))
+        iteration.samples.append(self._attempt(event, event.id, previous, event.add))
 
     @staticmethod
-    def _attempt(event: events.LlmStart, id: str, previous: Attempt | None) -> Attempt:
+    def _attempt(
+        event: events.LlmStart, id: str, previous: Attempt | None, sent: tuple[events.Message, ...] | Text
+    ) -> Attempt:
         """A request that is on its way. What is equal to what is there already is kept once: there may be many."""
         params = event.params or _NO_PARAMS
         if previous is not None and previous.params == params:
             params = previous.params
-        return Attempt(id, event.attempt, event.t, event.base, event.add, intern(event.model), params, previous)
+        return Attempt(id, event.attempt, event.t, event.base, sent, intern(event.model), params, previous)
 
     def _asked(self, id: str) -> tuple[Iteration | Call, list[Attempt]]:
         """Whose request an address is, and its attempts so far."""
@@ -424,6 +426,14 @@ def _and(pieces: Sequence[T], piece: T) -> Sequence[T]:
         pieces.append(piece)
         return pieces
     return [*pieces, piece]
+
+
+def _plainly(added: Sequence[events.Message], prompt: Text) -> bool:
+    """Whether a request is what a sub-call's prompt is, and nothing else."""
+    if len(added) != 1:
+        return False
+    (one,) = added
+    return one.role == "user" and one.content == prompt and not one.model_extra
 
 
 def _keep_once(added: Iterable[events.Message], turn: Iteration) -> None:

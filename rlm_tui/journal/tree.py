@@ -53,7 +53,8 @@ class Attempt:
     attempt: int
     started: float
     base: int = 0
-    add: tuple[Message, ...] = ()
+    sent: tuple[Message, ...] | Text = ()
+    """What it added; of a plain sub-call, which is asked with one message of its user's, that message's text."""
     model: str = ""
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     previous: Attempt | None = field(default=None, repr=False)
@@ -70,6 +71,11 @@ class Attempt:
     ended: float | None = None
     stream: Sequence[str] = ()
     """Pieces of the reply while it is on its way; empty once it is whole."""
+
+    @property
+    def add(self) -> tuple[Message, ...]:
+        """The messages that it added to the one before it."""
+        return self.sent if isinstance(self.sent, tuple) else (Message(role="user", content=self.sent),)
 
     def messages(self) -> list[Message]:
         """The messages exactly as sent, oldest first. Time grows with their number."""

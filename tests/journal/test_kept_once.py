@@ -29,7 +29,8 @@ def test_what_comes_again_is_kept_once() -> None:
     call = run.calls[leaf]
     assert second.attempts[0].add[0].content is first.attempts[0].reply
     assert second.attempts[0].add[1].content is first.obs
-    assert call.attempts[0].add[0].content is call.prompt
+    assert call.attempts[0].sent is call.prompt
+    assert call.attempts[0].add == (Message(role="user", content="part 0"),) == tuple(call.attempts[0].messages())
     assert call.value is call.attempts[0].reply and call.usage is call.attempts[0].usage
     assert call.attempts[0].id is call.id and first.attempts[0].id is first.id
     assert [message.content for message in second.attempts[0].messages()][-2:] == [one.content for one in told]
