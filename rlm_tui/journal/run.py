@@ -5,19 +5,15 @@ No event costs time proportional to the run: totals climb to the ancestors, a ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from sys import intern
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from rlm_tui.journal import address, events
+from rlm_tui.journal import address, events, once
 from rlm_tui.journal.events import ContextInfo, Event, Text
 from rlm_tui.journal.hands import REVERTED, Hands
 from rlm_tui.journal.totals import Totals
 from rlm_tui.journal.tree import NO_CUTS, Attempt, Block, Call, Iteration, Mark, Node
-
-T = TypeVar("T")
-
-_NO_PARAMS: dict[str, Any] = {}
 
 RunState = Literal["empty", "running", "held", "ended"]
 
@@ -191,15 +187,11 @@ class Run(Hands):
             call.block.open_calls += not call.unasked
         owner = self._iteration(event.id) if call is None else call
         previous = owner.attempts[-1] if owner.attempts else None
-        sent: tuple[events.Message, ...] | Text = event.add
         if isinstance(owner, Iteration):
             previous = owner.node.last_attempt
             if owner.node.tainted and not owner.mark:
                 owner.mark = "downstream"
-            _keep_once(event.add, owner)
-        else:
-            sent = owner.prompt if _plainly(event.add, owner.prompt) else event.add
-        attempt = self._attempt(event, owner.id, previous, sent)
+        attempt = once.attempt(event, owner, previous)
         owner.attempts.append(attempt)
         if isinstance(owner, Iteration):
             owner.node.last_attempt = attempt
@@ -208,17 +200,7 @@ class Run(Hands):
         """A further reply to a request that has one: what comes after does not build on it."""
         iteration = self._iteration(address.parent(event.id))
         previous = iteration.attempts[-1] if iteration.attempts else None
-        iteration.samples.append(self._attempt(event, event.id, previous, event.add))
-
-    @staticmethod
-    def _attempt(
-        event: events.LlmStart, id: str, previous: Attempt | None, sent: tuple[events.Message, ...] | Text
-    ) -> Attempt:
-        """A request that is on its way. What is equal to what is there already is kept once: there may be many."""
-        params = event.params or _NO_PARAMS
-        if previous is not None and previous.params == params:
-            params = previous.params
-        return Attempt(id, event.attempt, event.t, event.base, sent, intern(event.model), params, previous)
+        iteration.samples.append(once.attempt(event, iteration, previous, event.id))
 
     def _asked(self, id: str) -> tuple[Iteration | Call, list[Attempt]]:
         """Whose request an address is, and its attempts so far."""
@@ -378,13 +360,13 @@ class Run(Hands):
         if event.kind in ("reply", "reasoning"):
             _, attempts = self._asked(event.id)
             if event.kind == "reply" and attempts and attempts[-1].ended is None:
-                attempts[-1].stream = _and(attempts[-1].stream, event.text)
+                attempts[-1].stream = once.grown(attempts[-1].stream, event.text)
         elif block := self.blocks.get(event.id):
             piece = (event.kind, event.text)
             if event.late:
-                block.late = _and(block.late, piece)
+                block.late = once.grown(block.late, piece)
             else:
-                block.stream = _and(block.stream, piece)
+                block.stream = once.grown(block.stream, piece)
 
     def _go(self, event: events.Go) -> None:
         if event.verb == events.RESUME:
@@ -418,33 +400,6 @@ class Run(Hands):
         for attempt in asked:
             if attempt.ended is None:
                 attempt.status, attempt.ended = "lost", at
-
-
-def _and(pieces: Sequence[T], piece: T) -> Sequence[T]:
-    """These and one more. The most have none at nearly all times: then there is no list of them."""
-    if isinstance(pieces, list):
-        pieces.append(piece)
-        return pieces
-    return [*pieces, piece]
-
-
-def _plainly(added: Sequence[events.Message], prompt: Text) -> bool:
-    """Whether a request is what a sub-call's prompt is, and nothing else."""
-    if len(added) != 1:
-        return False
-    (one,) = added
-    return one.role == "user" and one.content == prompt and not one.model_extra
-
-
-def _keep_once(added: Iterable[events.Message], turn: Iteration) -> None:
-    """What a request adds is what came before it: the reply, and what was observed of it. Each text is kept once."""
-    before = turn.node.iterations[-2] if len(turn.node.iterations) > 1 else None
-    if before is None:
-        return
-    for message in added:
-        for text in (before.obs, before.attempts[-1].reply if before.attempts else None):
-            if text is not None:
-                message.share(text)
 
 
 def _keep_changes(node: Node, block: Block) -> None:
