@@ -19,7 +19,7 @@ from rlm_tui.checks import (
 )
 from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import read_context, read_text
-from rlm_tui.making import GoingOn, Making, Material
+from rlm_tui.making import GoingOn, Making, Material, check_base
 from rlm_tui.usage import ANSWERED, BAD_USAGE, INTERRUPTED, NO_ANSWER, UsageError, printable
 
 if TYPE_CHECKING:
@@ -98,13 +98,8 @@ def resume(args: argparse.Namespace, found: Settings) -> int:
         again = material(read(path))
     except JournalError as error:
         raise UsageError(f"{path.name}: {error}") from error
-    recorded, base = again.config.get("api_base"), found.get("api_base")
-    if recorded is not None and base is None:
-        raise UsageError(
-            f"this run asked {printable(str(recorded), 100)}; a journal may come from anywhere, so say that it is to "
-            f"be asked again: --api-base URL (or RLM_TUI_API_BASE)"
-        )
-    check_models([again.model, again.options.sub_model], base)
+    check_base(again.config, found)
+    check_models([again.model, again.options.sub_model], found.get("api_base"))
     pace = _ready(args, found)
     return _go(args, found, GoingOn(found, path, pace, args.breakpoints))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rlm_tui.checks import SCRIPTED
 from rlm_tui.config import PROJECT_BREAKPOINTS, Settings
 from rlm_tui.inputs import Context
-from rlm_tui.usage import UsageError
+from rlm_tui.usage import UsageError, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,6 +178,7 @@ class GoingOn(Making):
 
     def _recorded(self) -> Material:
         again = self.again
+        check_base(again.config, self._found)
         scenario = again.config.get("scenario")
         return Material(
             again.context, again.task, again.model, scenario=scenario if isinstance(scenario, str) else None
@@ -187,6 +188,24 @@ class GoingOn(Making):
     def options(self) -> Options:
         """What it may do."""
         return self.again.options
+
+
+def check_base(recorded: Mapping[str, Any], found: Settings) -> None:
+    """A journal may come from anywhere: whom it asked is asked again only when somebody says so here, and nobody else.
+
+    Args:
+        recorded: What a run's journal keeps of its configuration.
+        found: The settings.
+
+    Raises:
+        UsageError: When it asked a server of its own, and the settings name none.
+    """
+    base = recorded.get("api_base")
+    if base is not None and found.get("api_base") is None:
+        raise UsageError(
+            f"this run asked {printable(str(base), 100)}; a journal may come from anywhere, so say that it is to "
+            f"be asked again: --api-base URL (or RLM_TUI_API_BASE)"
+        )
 
 
 def models(found: Settings, pace: Pace) -> Models:
