@@ -106,7 +106,8 @@ class Link:
         """End the process and wait until it is gone, but not for ever."""
         self._worker.kill()
         try:
-            await asyncio.wait_for(self._gone.wait(), END_S)
+            async with asyncio.timeout(END_S):
+                await self._gone.wait()
         except TimeoutError:
             self._bury()
 

@@ -109,7 +109,8 @@ class Repl(Asking):
                     "seed": config.seed,
                 }
             )
-            repl.ready = await asyncio.wait_for(asyncio.shield(repl._ready), START_S)
+            async with asyncio.timeout(START_S):
+                repl.ready = await repl._ready
         except TimeoutError:
             await repl.close()
             raise ReplDied("the REPL died: it was not ready in time") from None
@@ -272,7 +273,8 @@ class Repl(Asking):
             send = self._broken.order
         question = self._asks.ask({"kind": "look", "expression": expression}, send)
         try:
-            answer = await asyncio.wait_for(question, protocol.LOOK_S + ANSWER_S)
+            async with asyncio.timeout(protocol.LOOK_S + ANSWER_S):
+                answer = await question
         except TimeoutError:
             return Looked("timeout", "The REPL did not answer.")
         return answer.looked or Looked("error", answer.error or "The REPL had no answer.")

@@ -92,7 +92,8 @@ class Zygote:
         """
         zygote = cls(conditions, base)
         try:
-            zygote.ready = await asyncio.wait_for(asyncio.shield(zygote._ready), START_S)
+            async with asyncio.timeout(START_S):
+                zygote.ready = await zygote._ready
         except TimeoutError:
             await zygote.end(0)
             raise ReplDied("the zygote died: it was not ready in time") from None
@@ -146,10 +147,12 @@ class Zygote:
             with suppress(OSError):
                 self._host.shutdown(socket.SHUT_WR)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._gone.wait()
         self._process.kill()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone.wait(), END_S)
+            async with asyncio.timeout(END_S):
+                await self._gone.wait()
 
     async def gone(self) -> None:
         """Wait until it has ended."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rlm_tui.repl.folders import remove
+from rlm_tui.repl.messages import Message, ReadyMessage
 from rlm_tui.repl.process import Conditions, Repl, ReplConfig
 from tests.repl.desk import DEADLINE_S, NAMES, Desk
 
@@ -194,6 +195,30 @@ def test_a_worker_that_is_not_ready_is_not_left(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+    asyncio.run(cancelled())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_is_cancelled_as_the_worker_is_ready_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Repl._dispatch
+    starting: list[asyncio.Task[Repl]] = []
+
+    def ready_and_cancelled(self: Repl, message: Message) -> None:
+        take(self, message)
+        if isinstance(message, ReadyMessage):
+            starting[0].cancel()
+
+    monkeypatch.setattr(Repl, "_dispatch", ready_and_cancelled)
+
+    async def cancelled() -> None:
+        starting.append(
+            asyncio.create_task(Repl.start(ReplConfig(NAMES, conditions=Conditions(scratch_root=tmp_path))))
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await starting[0]
 
     asyncio.run(cancelled())
     assert list(tmp_path.iterdir()) == []
