@@ -12,7 +12,7 @@ import pytest
 
 from rlm_tui.config import Settings
 from rlm_tui.debugger.likeness import Change
-from rlm_tui.debugger.trials import Plan, Price, price
+from rlm_tui.debugger.trials import Plan, Price, Trials, price
 from rlm_tui.journal.events import Edit
 from rlm_tui.journal.outcomes import Outcomes, Table
 from rlm_tui.journal.places import list_runs
@@ -37,7 +37,7 @@ from rlm_tui.tui.widgets.branches import BranchTree
 from tests.debugger.small import answer, small
 from tests.debugger.test_trials import Tosses, engine
 from tests.runs import DEADLINE_S, watched
-from tests.tui.branched import forked, gone_on, looking
+from tests.tui.branched import forked, gone_on, looking, told_by
 from tests.tui.stage import Stage
 
 PLACE = ("root/i1", "llm")
@@ -221,6 +221,33 @@ def test_those_that_run_are_left_when_one_quits(tmp_path: Path) -> None:
     kept = [path for path in list_runs(tmp_path) if path != source]
     assert len(kept) == 2 and not any(in_use(path) for path in kept)
     assert all(Run(read(path).events()).end is None for path in kept)
+
+
+def test_those_that_are_over_while_the_first_table_is_read_are_in_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = CallableModel(lambda _: "```repl\nFINAL('heads')\n```")
+    source = told_by(tmp_path, ["```repl\nFINAL('heads')\n```"])
+    going = Trials(source, Plan(*PLACE, (False,), 1), engine(model))
+    look = Outcomes.read
+
+    def look_and_be_late(self: Outcomes) -> Table:
+        found = look(self)
+        if not any(arm.ended for arm in found.arms):
+            gone_on(forked(source, *PLACE), model=model)
+            monkeypatch.setattr(Trials, "going", False)
+        return found
+
+    monkeypatch.setattr(Trials, "going", True)
+    monkeypatch.setattr(Outcomes, "read", look_and_be_late)
+
+    async def play() -> None:
+        async with looking(source, (120, 36)) as stage:
+            app = stage.app
+            app.push_screen(TrialsScreen(stage.view, app.bridge, source, *PLACE, app.request_quit, going))
+            await stage.until(lambda: "1 of 1" in stage.text, "the one that was late")
+
+    asyncio.run(play())
 
 
 def test_without_what_runs_them_it_is_refused_in_words(tossed: tuple[Path, ...]) -> None:

@@ -155,6 +155,7 @@ class TrialsScreen(ListedScreen):
         self._outcomes = Outcomes(run.parent, run.name, at, point)
         self._table: Table | None = None
         self._reading = False
+        self._missed = False
 
     def compose(self) -> ComposeResult:
         """The run on the screen, the table, the row under the cursor, the keys."""
@@ -181,15 +182,15 @@ class TrialsScreen(ListedScreen):
     def _keep_up(self) -> None:
         """While something goes on, look again."""
         arms = self._table.arms if self._table is not None else ()
-        if (self._going is not None and self._going.going) or any(
-            one.state == "going" for arm in arms for one in arm.unended
-        ):
+        if self._missed or any(one.state == "going" for arm in arms for one in arm.unended):
             self._read()
         self.sync()
 
     def _read(self) -> None:
         if not self._reading:
             self._reading = True
+            # Asked before it is read: what they write until they are over is read the next time.
+            self._missed = self._going is not None and self._going.going
             self._bridge.ask(later(self._outcomes.read), self._came)
 
     def _came(self, found: Table | str) -> None:
