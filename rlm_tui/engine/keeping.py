@@ -86,7 +86,7 @@ class Keeping:
         except OSError as error:
             raise ReplDied(f"the REPL could not be started: {error}") from error
         repl.hold_clock(self.held)
-        if source is not None and self.spec.context is self.shared.given:
+        if await self.shared.inherits(self.spec.context):
             await repl.inherit("context")
         else:
             await repl.put("context", self.spec.context)

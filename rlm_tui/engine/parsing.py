@@ -80,7 +80,7 @@ def parse(text: str, finish_reason: str | None, run_tags: frozenset[str] = RUN_T
     finals: list[Proposal] = []
     rejects = [
         Reject(Span(fence.start, fence.end), "in_think", fence.tag, fence.code)
-        for fence in _fences(text[:body], 0, frozenset(), False)
+        for fence in (_fences(text[:body], 0, frozenset(), False) if body else ())
         if fence.code
     ]
     fences = list(_fences(text[body:], body, run_tags, finish_reason == "stop"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from rlm_tui.engine.values import NodeSpec
 from rlm_tui.journal import address
 from rlm_tui.journal.events import ExecEnd, Finding, Rebuild, VariableRow, head
 from rlm_tui.journal.tree import IN_FRAME, REPL_LOST, Block, Node
-from rlm_tui.repl.process import Repl, ReplDied
+from rlm_tui.repl.process import Repl, ReplDied, Running
 
 UNREADY = 'answer["ready"] = False'
 """Code of the evaluation by which the engine takes back an answer that was rejected."""
@@ -43,6 +43,15 @@ class Step:
 
     block: Block
     kind: Literal["run", "unready", "unrepeatable", "died"] = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A block that is run again, or will be when its turn comes, and what answers its calls."""
+
+    block: Block
+    running: Running
+    calls: BlockCalls
 
 
 @dataclass(slots=True)
@@ -150,30 +159,26 @@ class Rebuilding:
         """
         journal = self.shared.journal
         journal.append(Rebuild(id=waiting, done=0, of=len(todo), differs=" ".join(self._conditions(todo))))
-        ended: Callable[[], None] = _nothing
-        for done, step in enumerate(todo, 1):
-            self.at(step.block.id)
-            # What came of a block is compared and written down while the next one runs.
-            compared = await self._meanwhile(self._again(repl, step, slot), ended)
-            ended = partial(self._tell, step, done, len(todo), compared)
-            if not repl.alive:
-                ended()
-                raise DiedAgain(step.block.id)
-        ended()
-        return self._divergence()
-
-    @staticmethod
-    async def _meanwhile(again: Coroutine[Any, Any, Comparison], act: Callable[[], None]) -> Comparison:
-        """Do something while a block runs."""
-        running = asyncio.ensure_future(again)
+        telling, begun = _Later(_nothing), None
         try:
-            await asyncio.sleep(0)  # it is begun
-            act()
-            return await running
+            for done, step in enumerate(todo, 1):
+                self.at(step.block.id)
+                now = begun or self._begin(repl, step, slot)
+                # The REPL has the next block before it is through with this one, and what came of this one is compared
+                # and written down while that runs.
+                begun = self._begin(repl, todo[done], slot) if now is not None and done < len(todo) else None
+                compared = await (self._again(repl, step) if now is None else self._ran_again(repl, now, begun))
+                telling.now()
+                telling = _Later(partial(self._tell, step, done, len(todo), compared))
+                if compared is _DIED:
+                    raise DiedAgain(step.block.id)
+        except BaseException:
+            # One that is not whole is of no use to anybody.
+            await repl.kill()
+            raise
         finally:
-            if not running.done():
-                running.cancel()
-                await asyncio.wait([running])
+            telling.now()
+        return self._divergence()
 
     def _tell(self, step: Step, done: int, of: int, compared: Comparison) -> None:
         found = compared()
@@ -194,41 +199,47 @@ class Rebuilding:
         removed = tuple(name for name in sorted(comparing.differing) if name not in comparing.now)
         return Divergence(" ".join(told), rows(changed), removed)
 
-    async def _again(self, repl: Repl, step: Step, slot: Computing) -> Comparison:
+    async def _again(self, repl: Repl, step: Step) -> Comparison:
         match step.kind:
             case "unready":
-                return _found(await self._unready(repl))
+                return await self._unready(repl)
             case "unrepeatable" if IN_FRAME in step.block.reasons:
                 names = ", ".join(f"`{name[:40]}`" for name in _names(step.block)[:3])
                 return _found(_unrepeatable(f"changed {names} inside a block that stood, and can't be repeated"))
             case "unrepeatable":
                 how = "took too long" if step.block.status == "timeout" else "was stopped"
                 return _found(_unrepeatable(f"{how} in its middle, and can't be stopped there again"))
-            case "died":
+            case _:
                 return _found(Compared("died", ("ended the REPL when it was run again, and is left out",)))
-            case "run":
-                return await self._run_again(repl, step.block, slot)
 
     @staticmethod
-    async def _unready(repl: Repl) -> Compared:
+    async def _unready(repl: Repl) -> Comparison:
         try:
             await repl.set_answer_ready(False)
         except ReplDied:
-            return Compared("died", ("found the REPL ended",))
-        return Compared()
+            return _DIED
+        return _found(Compared())
 
-    async def _run_again(self, repl: Repl, block: Block, slot: Computing) -> Comparison:
-        calls = self.serving(block.id)
-        had = {call.id: call_words(call.fn, head(call.prompt)) for call in block.calls}
-        result = await repl.execute(
+    def _begin(self, repl: Repl, step: Step, slot: Computing) -> _Begun | None:
+        """Have a block run when its turn comes; None of what is not run."""
+        if step.kind != "run":
+            return None
+        block, calls = step.block, self.serving(step.block.id)
+        running = repl.begin(
             block.id, self.shared.text(block.code), on_output=_ignore, on_call=self.answering(calls, slot),
             timeout_s=self.shared.options.block_timeout_s,
         )  # fmt: skip
-        if result.status == "died" or not repl.alive:
-            return _found(Compared("died", ("ended the REPL when it was run again; it had not ended it before",)))
-        record = self.shared.effects.remembered("exec", block.id, ExecEnd)
+        return _Begun(block, running, calls)
+
+    async def _ran_again(self, repl: Repl, begun: _Begun, after: _Begun | None) -> Comparison:
+        """Wait for a block that was begun; it ended the REPL if no other can have."""
+        result = await repl.finish(begun.running)
+        if not begun.running.over or (after is None and not repl.alive):
+            return _DIED
+        record = self.shared.effects.remembered("exec", begun.block.id, ExecEnd)
         assert record is not None, "what has ended has an end"
-        return partial(self.comparing.compare, record, result, calls.asked, had)
+        had = {call.id: call_words(call.fn, head(call.prompt)) for call in begun.block.calls}
+        return partial(self.comparing.compare, record, result, begun.calls.asked, had)
 
     def _conditions(self, todo: list[Step]) -> Iterator[str]:
         """What is not as it was recorded, and what is done a second time; a sentence each."""
@@ -250,12 +261,37 @@ def _found(compared: Compared) -> Comparison:
     return lambda: compared
 
 
+_DIED: Comparison = _found(Compared("died", ("ended the REPL when it was run again; it had not ended it before",)))
+
+
 def _unrepeatable(why: str) -> Compared:
     return Compared("unrepeatable", (why,))
 
 
 def _nothing() -> None:
     """Before the first block has ended."""
+
+
+class _Later:
+    """Something that is done in the loop's next turn, or when it has to be, whichever comes first."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._fault: Exception | None = None
+        asyncio.get_running_loop().call_soon(self._do)
+
+    def _do(self) -> None:
+        act, self._act = self._act, _nothing
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - not the loop's: `now` raises it
+            self._fault = error
+
+    def now(self) -> None:
+        """Have it done."""
+        self._do()
+        if self._fault is not None:
+            raise self._fault
 
 
 class DiedAgain(ReplDied):

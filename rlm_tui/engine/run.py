@@ -32,8 +32,8 @@ from rlm_tui.journal.redact import redact
 from rlm_tui.journal.run import Run
 from rlm_tui.journal.store import Journal
 from rlm_tui.llm.base import ChatModel
-from rlm_tui.repl.birth import open_source
-from rlm_tui.repl.process import Ready
+from rlm_tui.repl.birth import Source, open_source
+from rlm_tui.repl.process import Ready, ReplDied
 
 RECORDED_PACKAGES = ("rlm-tui", "litellm", "pydantic", "textual")
 
@@ -145,17 +145,23 @@ class EngineRun:
             return await self._go()
         source = await open_source(shared.conditions)
         try:
-            with suppress(ValueError):
-                # One that can't be held fails where it is used: there it is a node's error.
-                await source.give("context", self._spec.context)
-                shared.given = self._spec.context
-            shared.source = source
+            # Held while the first request is on its way, or while what is remembered is gone through.
+            shared.source, shared.giving = source, asyncio.create_task(self._give(source))
             if shared.leaving:
                 raise asyncio.CancelledError
             return await self._go()
         finally:
             shared.source = None
+            if shared.giving is not None:
+                shared.giving.cancel()
             await source.close()
+
+    async def _give(self, source: Source) -> Context | None:
+        with suppress(ValueError, OSError, ReplDied):
+            await source.give("context", self._spec.context)
+            return self._spec.context
+        # What can't be held fails where it is used: there it is a node's error.
+        return None
 
     async def _go(self) -> NodeEnd:
         shared = self.shared

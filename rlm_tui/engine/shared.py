@@ -92,8 +92,8 @@ class Shared:
     holding: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     under_way: dict[str, UnderWay] = field(default_factory=dict[str, "UnderWay"])
     source: Source | None = None
-    given: Any = None
-    """The value that the source has as ``context``."""
+    giving: asyncio.Task[Any] | None = None
+    """Gives the root's context to the source, and comes back with what it has then as ``context``."""
     beginning: tuple[Point, str] | None = None
     leaving: bool = False
     loaded_at: float | None = None
@@ -110,6 +110,13 @@ class Shared:
             site=options.allow_site,
             network=options.allow_network,
         )
+
+    async def inherits(self, context: Any) -> bool:
+        """Whether every REPL of the source is born with this value as ``context``; waits until that is known."""
+        if self.giving is None:
+            return False
+        await asyncio.wait([self.giving])
+        return not self.giving.cancelled() and self.giving.result() is context
 
     def worked(self, node: str) -> float:
         """Seconds of working time that an earlier process spent on a node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any, cast
 
 from rlm_tui.repl import messages, protocol
@@ -56,6 +57,7 @@ __all__ = [
     "Repl",
     "ReplConfig",
     "ReplDied",
+    "Running",
     "Standing",
     "Status",
     "Variable",
@@ -80,9 +82,9 @@ class Repl(Asking):
         self._broken = BreakIn(self._link)
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._running: Running | None = None
+        self._next: deque[Running] = deque()
         self._last: Running | None = None
         self._blocks: dict[str, Running] = {}
-        self._letters: list[str] = []
         self._held = False
 
     @classmethod
@@ -155,17 +157,50 @@ class Repl(Asking):
         """
         if self._running is not None:
             raise RuntimeError("a block is running")
+        running = self.begin(block, code, on_output=on_output, on_call=on_call, timeout_s=timeout_s, grace_s=grace_s)
+        return await self.finish(running, grace_s)
+
+    def begin(
+        self,
+        block: str,
+        code: str,
+        *,
+        on_output: OnOutput,
+        on_call: OnCall,
+        timeout_s: float | None = None,
+        grace_s: float = 2.0,
+    ) -> Running:
+        """Have a block run as soon as those that were begun before have ended; `finish` waits for it.
+
+        Between two blocks that are there already the worker waits for nobody. Arguments as of `execute`.
+        """
         running = Running(block, on_output, on_call, self._reply)
         if not self._link.alive:
             running.die(self._link.obituary)
-            return running.ended.result()
-        self._running = self._last = running
-        self._remember(running)
+            return running
         running.clock = ComputingClock(timeout_s, lambda: self._stop(running, "timeout", grace_s))
-        if self._held:
-            running.clock.hold()
+        running.clock.hold()  # until it is its turn
+        self._remember(running)
+        self._link.send({"kind": "exec", "block": block, **self.packed(code, running.letters)})
+        self._next.append(running)
+        if self._running is None or self._running.ended.done():
+            self._turn()
+        return running
+
+    def _turn(self) -> None:
+        """What was begun next runs now."""
+        if self._next:
+            self._running = self._last = running = self._next.popleft()
+            if running.clock is not None and not self._held:
+                running.clock.release()
+
+    async def finish(self, running: Running, grace_s: float = 2.0) -> BlockResult:
+        """Wait for a block that was begun, and return how it ended; each once, in their order.
+
+        Raises:
+            Exception: As `execute`.
+        """
         try:
-            self._link.send({"kind": "exec", "block": block, **self.packed(code, self._letters)})
             result = await asyncio.shield(running.ended)
             await running.settle(grace_s)
         except asyncio.CancelledError:
@@ -174,10 +209,10 @@ class Repl(Asking):
             await running.settle(grace_s)
             raise
         finally:
-            self._running = None
+            if self._running is running:
+                self._running = None
             self._kill_if_running(running)
-            self._worker.discard(self._letters)
-            self._letters = []
+            self._worker.discard(running.letters)
         if running.failure is not None:
             raise running.failure
         return result
@@ -313,7 +348,8 @@ class Repl(Asking):
 
     def _reply(self, call: int, reply: dict[str, Any]) -> None:
         if "value" in reply:
-            reply |= self.packed(reply.pop("value"), self._letters)
+            letters = self._running.letters if self._running is not None else []
+            reply |= self.packed(reply.pop("value"), letters)
         self._link.send({"kind": "reply", "call": call, **reply})
 
     def _dispatch(self, message: messages.Message) -> None:
@@ -332,6 +368,7 @@ class Repl(Asking):
                     self._link.drain_raw()
                     running.finish(message)
                     self._broken.over()
+                    self._turn()
             case messages.ValueMessage():
                 self._asks.answered(message)
             case messages.CutMessage():
@@ -370,8 +407,9 @@ class Repl(Asking):
 
     def _bury(self, reason: str) -> None:
         """Tell everyone who waits for the worker."""
-        if self._running is not None:
-            self._running.die(reason)
+        for running in (*((self._running,) if self._running is not None else ()), *self._next):
+            running.die(reason)
+        self._next.clear()
         self._broken.over(reason)
         self._asks.bury(reason)
         if not self._ready.done():

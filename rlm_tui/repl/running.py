@@ -100,6 +100,8 @@ class Running:
 
     Attributes:
         ended: Done when the worker said so, or is gone.
+        over: Whether the worker said so.
+        letters: Files in which something is handed to it, until it has ended.
         stopping: Why the block is being stopped, if it is.
         failure: What `on_output` raised, or `on_call` beside the two exceptions it may.
     """
@@ -107,6 +109,8 @@ class Running:
     def __init__(self, block: str, on_output: OnOutput, on_call: OnCall, reply: Reply) -> None:
         self.block = block
         self.ended: asyncio.Future[BlockResult] = asyncio.get_running_loop().create_future()
+        self.over = False
+        self.letters: list[str] = []
         self.stopping: Literal["aborted", "timeout"] | None = None
         self.failure: Exception | None = None
         self.clock: ComputingClock | None = None
@@ -220,6 +224,7 @@ class Running:
 
     def finish(self, done: DoneMessage) -> None:
         """The worker said the block has ended."""
+        self.over = True
         answer = None if done.answer_ready is None else AnswerDict(done.answer_ready, self._content)
         self._end(
             status=self._status(done.status),

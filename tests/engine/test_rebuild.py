@@ -329,6 +329,43 @@ def test_a_call_that_a_person_lets_go_is_made_and_recorded() -> None:
     assert run.end("root/i2/b1").stdout == f"<{run.chat.leaves[0]}>\n"
 
 
+def test_one_that_is_broken_off_is_not_taken_for_whole() -> None:
+    source = Journal.memory()
+    go(source, repl("x = 1"), repl("y = 2"), repl("FINAL(0)"))
+    journal = Journal.memory()
+    for event in source.events():
+        if isinstance(event, LlmStart) and event.id == "root/i3":
+            break
+        bent = code_of("root/i1/b1", "try:\n    llm_query('new')\nexcept RuntimeError:\n    x = 7")(event)
+        journal.copy(bent, source)
+
+    async def play() -> str:
+        asked, decided = asyncio.Event(), False
+
+        class Held:
+            async def pass_(self, point: str, id: str, value: Any, *, node: str) -> Any:
+                asked.set()
+                # The loop waits before its next request; so does the call that nobody recorded, the first time.
+                return value if decided else await asyncio.Future[Any]()
+
+        model, gates = CallableModel(Chat(repl("x = 1"), repl("y = 2"))), Held()
+        run = EngineRun(journal, lambda _: model, context="c", task="?", gates=gates)
+        going = asyncio.ensure_future(run.go())
+        await asked.wait()
+        asked.clear()
+        looking = asyncio.ensure_future(run.nodes["root"].look("x"))
+        await asked.wait()
+        looking.cancel()
+        await asyncio.wait([looking])
+        decided = True
+        looked = await run.nodes["root"].look("x, y")
+        run.kill()
+        await going
+        return looked.text
+
+    assert asyncio.run(asyncio.wait_for(play(), DEADLINE_S)) == "(7, 2)"
+
+
 # What is said before ----------------------------------------------------------------------------------------------
 
 
