@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlm_tui.debugger import edits
@@ -99,8 +99,8 @@ class Changing:
         match hand.value:
             case Failure(action="supply"):
                 return "An answer was given here: release hands it on, revert takes it back."
-            case Failure(error=error, attempt=attempt):
-                hand.value = Failure(error, attempt, "retry")
+            case Failure():
+                hand.value = replace(hand.value, action="retry")
             case Answer():
                 if (why := self._asked_once(hand)) is not None:
                     return why

@@ -301,6 +301,22 @@ class SessionLike(Protocol):
         """At an error: ask again, or run again."""
         ...
 
+    def try_now(self, id: str) -> Future[Refusal]:
+        """Have a request that waits for its next attempt make it at once.
+
+        Args:
+            id: The address of the iteration, or of the plain sub-call.
+        """
+        ...
+
+    def give_up(self, id: str) -> Future[Refusal]:
+        """Have a request that waits for its next attempt make none: what went wrong passes its gate."""
+        ...
+
+    def take(self, id: str) -> Future[Refusal]:
+        """Take what has come of a reply that is being written, or that broke off, for the whole of it."""
+        ...
+
     def insert(self, id: str, code: str, *, say: bool) -> Future[Refusal]:
         """Put code in before a held block; it runs when the block is released.
 

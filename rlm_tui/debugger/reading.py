@@ -211,6 +211,18 @@ class ReadOnlySession:
         """Refused."""
         return _refused()
 
+    def try_now(self, id: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def give_up(self, id: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
+    def take(self, id: str) -> Future[Refusal]:
+        """Refused."""
+        return _refused()
+
     def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
         """Refused."""
         return _refused()

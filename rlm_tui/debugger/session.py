@@ -20,6 +20,7 @@ from rlm_tui.debugger.going import Going
 from rlm_tui.debugger.ladder import Stops
 from rlm_tui.debugger.likeness import Change, Ladder, Looked, Page, Refusal, Scope, SessionLike, WishKind
 from rlm_tui.debugger.reach import Reach
+from rlm_tui.debugger.requests import Requests
 from rlm_tui.debugger.rules import Rules
 from rlm_tui.engine.run import EngineRun
 from rlm_tui.engine.thread import EngineThread
@@ -83,6 +84,7 @@ class Session:
         self._going = Going(self._reach)
         self._changing = Changing(self._reach)
         self._deciding = Deciding(self._reach, self._changing)
+        self._requests = Requests(self._reach, self._changing)
         self._pace = pace
         self._thread: EngineThread | None = None
         self._main: Future[NodeEnd] | None = None
@@ -240,6 +242,18 @@ class Session:
     def retry(self, id: str) -> Future[Refusal]:
         """At an error: ask again, or run again, with what was changed here."""
         return self._do(lambda: self._changing.retry(id))
+
+    def try_now(self, id: str) -> Future[Refusal]:
+        """Have a request that waits for its next attempt make it at once."""
+        return self._do(lambda: self._requests.try_now(id))
+
+    def give_up(self, id: str) -> Future[Refusal]:
+        """Have a request that waits for its next attempt make none: what went wrong passes its gate."""
+        return self._do(lambda: self._requests.give_up(id))
+
+    def take(self, id: str) -> Future[Refusal]:
+        """Take what has come of a reply that is being written, or that broke off, for the whole of it."""
+        return self._do(lambda: self._requests.take(id))
 
     def force_final(self, node: str, *, text: str | None = None, var: str | None = None) -> Future[Refusal]:
         """Decide a node's answer, in any phase; what is in flight below it is ended first.

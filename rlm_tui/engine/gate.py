@@ -99,13 +99,14 @@ class Failure:
     """``error``: something failed that is not the model's code.
 
     ``action`` is what happens next: let it ``apply``, ``retry`` (with the request or code that was asked for),
-    or ``supply`` the text in ``text``.
+    or ``supply`` the text in ``text``. ``partial`` is what had come of a reply that broke off.
     """
 
     error: ErrorInfo
     attempt: int = 1
     action: Literal["apply", "retry", "supply"] = "apply"
     text: str = ""
+    partial: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rlm_tui.engine.effects import Effects
 from rlm_tui.engine.gate import Ask, Failure, Request
@@ -63,6 +64,25 @@ def carried_over(before: tuple[ChatMessage, ...], now: tuple[ChatMessage, ...]) 
 
 
 @dataclass(slots=True)
+class Writing:
+    """A reply on its way.
+
+    Attributes:
+        heard: What has come of it.
+        thoughts: What has come of its reasoning.
+        stopped: Ends it when it expires: a person takes what has come.
+    """
+
+    heard: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    stopped: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
+
+    def stop(self) -> None:
+        """Take what has come; its connection is closed."""
+        self.stopped.reschedule(asyncio.get_running_loop().time())
+
+
+@dataclass(slots=True)
 class Asking:
     """The way of one run to its models.
 
@@ -74,6 +94,10 @@ class Asking:
         sub_models: The same for everything but the root's own requests, when that is another; else None.
         sleep: Waits so many seconds before a retry.
         streams: Whether nodes' replies are asked for in pieces.
+
+    Attributes:
+        waiting: By address, what ends a wait before the next attempt: True tries now, False gives up.
+        writing: By address, the reply that comes in now.
     """
 
     effects: Effects
@@ -83,6 +107,8 @@ class Asking:
     sub_models: Callable[[str], ChatModel] | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     streams: bool = True
+    waiting: dict[str, asyncio.Future[bool]] = field(default_factory=dict[str, "asyncio.Future[bool]"])
+    writing: dict[str, Writing] = field(default_factory=dict[str, "Writing"])
 
     async def ask(
         self,
@@ -169,8 +195,8 @@ class _One:
         return await self._attempt(start)
 
     async def _attempt(self, start: LlmStart) -> LlmEnd:
-        pieces = Pieces(self.asking.effects.journal, self.id)
-        heard: list[str] = []
+        pieces, writing = Pieces(self.asking.effects.journal, self.id), Writing()
+        heard = writing.heard
         began = time.monotonic()
 
         def end(**fields: object) -> LlmEnd:
@@ -182,28 +208,39 @@ class _One:
             model = await self._model()
             async with self.asking.slots.llm:
                 began = time.monotonic()
-                reply = await self._listen(model, start, pieces, heard)
-        except ModelError as error:
-            self.original = error.original or error
-            return end(
-                status="error", reply=error.partial or "".join(heard), error=error.info, usage=error.usage,
-                wait=wait_before_next(error, start.attempt - self.first + 1),
-            )  # fmt: skip
-        except UnknownModelError as error:
-            self.original = error
-            return end(status="error", error=ErrorInfo(kind="model", message=str(error)))
+                self.asking.writing[self.id] = writing
+                async with writing.stopped:
+                    reply = await self._listen(model, start, pieces, writing)
         except asyncio.CancelledError:
             journal = self.asking.effects.journal
             if not journal.closed:
                 journal.append(end(status="cancelled", reply="".join(heard)))
             raise
         except Exception as error:  # noqa: BLE001 - an adapter's own fault is a node at its `error` gate, never a dead run
-            self.original = error
-            return end(status="error", error=ErrorInfo(kind="unknown", message=f"{type(error).__name__}: {error}"))
+            if writing.stopped.expired():
+                # Whatever the library makes of being stopped.
+                return end(status="partial", reply="".join(heard), reasoning="".join(writing.thoughts), by="human")
+            return end(status="error", **self._failed(error, start, "".join(heard)))
+        finally:
+            self.asking.writing.pop(self.id, None)
         return end(
             status="ok", reply=reply.text, reasoning=reply.reasoning, finish_reason=reply.finish_reason,
             usage=reply.usage, model=reply.model, api_base=reply.api_base,
         )  # fmt: skip
+
+    def _failed(self, error: Exception, start: LlmStart, heard: str) -> dict[str, Any]:
+        """What the end of a failed attempt says."""
+        self.original = error
+        match error:
+            case ModelError():
+                self.original = error.original or error
+                wait = wait_before_next(error, start.attempt - self.first + 1)
+                return {"reply": error.partial or heard, "error": error.info, "usage": error.usage, "wait": wait}
+            case UnknownModelError():
+                return {"reply": heard, "error": ErrorInfo(kind="model", message=str(error))}
+            case _:
+                said = f"{type(error).__name__}: {error}"
+                return {"reply": heard, "error": ErrorInfo(kind="unknown", message=said)}
 
     async def _model(self) -> ChatModel:
         """The model, with the library it needs: loading takes seconds that are not the request's."""
@@ -215,7 +252,7 @@ class _One:
             await load()
         return model
 
-    async def _listen(self, model: ChatModel, start: LlmStart, pieces: Pieces, heard: list[str]) -> Reply:
+    async def _listen(self, model: ChatModel, start: LlmStart, pieces: Pieces, writing: Writing) -> Reply:
         reply: Reply | None = None
         stream = model.stream(
             ChatRequest(
@@ -230,8 +267,7 @@ class _One:
         try:
             async for part in stream:
                 if isinstance(part, Delta):
-                    if part.kind == "reply":
-                        heard.append(part.text)
+                    (writing.heard if part.kind == "reply" else writing.thoughts).append(part.text)
                     pieces.add(part.kind, part.text)
                 else:
                     reply = part
@@ -241,22 +277,31 @@ class _One:
             if close is not None:
                 await close()
         if reply is None:
-            raise ModelError("empty", "no reply came back", retry="once", partial="".join(heard))
+            raise ModelError("empty", "no reply came back", retry="once", partial="".join(writing.heard))
         return reply
 
     async def wait_and_go_on(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
         """The next attempt after its wait, where there is to be one."""
-        if end.wait is None:
-            return None
-        await self.asking.sleep(end.wait)
-        return self.start()
+        return self.start() if end.wait is not None and await self._waited(end.wait) else None
+
+    async def _waited(self, seconds: float) -> bool:
+        """Wait before the next attempt, no longer than a person wants; False when one gave it up. Holds no slot."""
+        decided = self.asking.waiting[self.id] = asyncio.get_running_loop().create_future()
+        sleeping = asyncio.ensure_future(self.asking.sleep(seconds))
+        try:
+            await asyncio.wait((decided, sleeping), return_when=asyncio.FIRST_COMPLETED)
+            return decided.result() if decided.done() else True
+        finally:
+            del self.asking.waiting[self.id]
+            sleeping.cancel()
 
     async def again(self, start: LlmStart, end: LlmEnd) -> LlmStart | None:
         """The next attempt, after its wait or after the ``error`` gate; None lets the failure apply."""
-        if end.wait is not None:
-            return await self.wait_and_go_on(start, end)
+        if (after := await self.wait_and_go_on(start, end)) is not None:
+            return after
         error = end.error or ErrorInfo(kind="unknown", message="the request failed")
-        failure = await self.asking.seam.pass_("error", self.id, Failure(error, start.attempt), self.node)
+        broke_off = Failure(error, start.attempt, partial=self.asking.effects.journal.text(end.reply))
+        failure = await self.asking.seam.pass_("error", self.id, broke_off, self.node)
         if failure.action == "apply":
             return None
         self.supplied = failure.text if failure.action == "supply" else None

@@ -204,6 +204,11 @@ class Hands(Index):
             rows.remove(row)
             del self.blocks[row.id]
 
+    def _taken(self, thing: Iteration | Call) -> None:
+        """A person took a part of its reply for the whole."""
+        thing.mark = "edited"
+        self._count_hand(thing.id, thing, 1)
+
     def _by_hand(self, block: Block, node: Node | None) -> None:
         """A person ran it, or stopped it."""
         block.mark = "edited"

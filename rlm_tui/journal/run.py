@@ -219,6 +219,8 @@ class Run(Hands):
         attempt.finish_reason, attempt.usage, attempt.error = event.finish_reason, event.usage, event.error
         attempt.api_base, attempt.wait, attempt.ms, attempt.ended = event.api_base, event.wait, event.ms, event.t
         attempt.stream = ()
+        if event.status == "partial" and event.by == "human":
+            self._taken(owner)
         if event.status == "error" and event.wait is None:
             self.errors += 1
         if event.usage is not None or event.status in ("ok", "partial"):
