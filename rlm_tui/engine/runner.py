@@ -32,6 +32,8 @@ ENDING_S = 15.0
 """Seconds that a killed tree may take: blocks are aborted, then their processes are killed."""
 
 CLOSING_S = 5.0
+SIGNALS_S = 0.5
+"""Seconds between two looks for a signal: the system may give Ctrl-C to another thread, which does not wake this one."""
 
 Message = dict[str, str]
 ChatFn = Callable[..., str | Reply | Awaitable[str | Reply]]
@@ -200,9 +202,14 @@ class LocalRLMRunner:
 
 def _pump(said: queue.SimpleQueue[Callable[[], None] | None], future: Future[RLMRunResult]) -> RLMRunResult:
     """Deliver callbacks on this thread, in order, until the run is over."""
-    while (act := said.get()) is not None:
+    while True:
+        try:
+            act = said.get(timeout=SIGNALS_S)
+        except queue.Empty:
+            continue
+        if act is None:
+            return future.result()
         act()
-    return future.result()
 
 
 class _OneRun:

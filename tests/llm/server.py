@@ -1,6 +1,7 @@
 """A server on loopback that speaks OpenAI's chat completions, and gets them wrong in every way on request.
 
-What it does with a request is chosen by the model's name: a name of `FAULTS` is that fault, any other is answered.
+What it does with a request is chosen by the model's name, unless `Server.choose` says otherwise: a name of `FAULTS` is
+that fault, any other is answered.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self, policy: Policy) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.policy = policy
+        self.choose: Callable[[dict[str, Any]], str] = lambda body: str(body["model"])
+        self.count: Callable[[dict[str, Any], str], dict[str, Any]] = lambda body, text: USAGE
         self.requests: list[Request] = []
         self.peak = 0
         self.gone = 0
@@ -145,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.handling(Request(self.path, dict(self.headers.items()), body)):
-            mode, streamed = body["model"], bool(body.get("stream"))
+            mode, streamed = self.server.choose(body), bool(body.get("stream"))
             if mode in STATUSES:
                 self.fail(mode)
             elif mode == "silence":
@@ -191,7 +194,7 @@ class Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "message": message, "finish_reason": FINISH.get(mode, "stop")}
         data = {**envelope(body, "chat.completion"), "choices": [] if mode == "no-choices" else [choice]}
         if mode != "no-usage":
-            data["usage"] = usage(mode)
+            data["usage"] = self.usage(mode, body, text)
         payload = json.dumps(data).encode()
         if mode in ("cut", "drip", "stall"):
             self.send_response(200)
@@ -215,8 +218,8 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "reasoning":
             self.event(body, {"reasoning_content": "Thinking "})
             self.event(body, {"reasoning_content": "it over."})
+        text = self.answer(mode, body)
         if mode not in ("null", "no-choices"):
-            text = self.answer(mode, body)
             size = max(1, -(-len(text) // 3))
             for start in range(0, len(text), size):
                 self.event(body, {"role": "assistant", "content": text[start : start + size]})
@@ -226,9 +229,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.chunk(b"")
         self.event(body, {"content": None}, FINISH.get(mode, "stop"), choices=mode != "no-choices")
         if mode != "no-usage":
-            self.raw({**envelope(body, "chat.completion.chunk"), "choices": [], "usage": usage(mode)})
+            counted = self.usage(mode, body, text)
+            self.raw({**envelope(body, "chat.completion.chunk"), "choices": [], "usage": counted})
         self.chunk(b"data: [DONE]\n\n")
         return self.chunk(b"")
+
+    def usage(self, mode: str, body: dict[str, Any], text: str) -> dict[str, Any]:
+        counted = self.server.count(body, text)
+        return {**counted, "cost": 0.0125} if mode == "own-cost" else counted
 
     def stall(self, body: dict[str, Any]) -> None:
         self.server.hold(self.connection)
@@ -271,10 +279,6 @@ BREAKS = {
     "badchunk": Handler.bad_chunk,
     "error-event": Handler.error_event,
 }
-
-
-def usage(mode: str) -> dict[str, Any]:
-    return {**USAGE, "cost": 0.0125} if mode == "own-cost" else USAGE
 
 
 def envelope(body: dict[str, Any], kind: str) -> dict[str, Any]:
