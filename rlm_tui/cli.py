@@ -75,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="say what this machine has for a run, and what it lacks")
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    _settings(doctor, (*config.CONFINEMENT, *config.PLACES, config.ALL["ascii"]))
+    doctor.add_argument("--ask", action="store_true", help="send the model one short request, and say how it went")
+    model = (config.ALL["model"], config.ALL["api_base"])
+    _settings(doctor, (*model, *config.CONFINEMENT, *config.PLACES, config.ALL["ascii"]))
     return top
 
 

@@ -20,7 +20,7 @@ from rlm_tui.checks import (
 from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import read_context, read_text
 from rlm_tui.making import GoingOn, Making, Material, check_base
-from rlm_tui.usage import ANSWERED, BAD_USAGE, INTERRUPTED, NO_ANSWER, UsageError, printable
+from rlm_tui.usage import ANSWERED, BAD_USAGE, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.reading import ReadOnlySession
@@ -154,12 +154,14 @@ def doctor(args: argparse.Namespace, flags: Mapping[str, Any]) -> int:
     from rlm_tui.doctor import examine
     from rlm_tui.tui.glyphs import glyphs
 
-    report = examine(flags, sys.stdout)
+    report = examine(flags, sys.stdout, ask=args.ask)
     if args.json:
         print(json.dumps(report.object()))
     else:
         width = min(shutil.get_terminal_size((100, 24)).columns, 100)
         print(report.text(glyphs(_ascii(report.settings)), width))
+    if report.failed:
+        return MODEL
     return ANSWERED if report.ready else NO_ANSWER
 
 

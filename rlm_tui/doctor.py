@@ -9,14 +9,15 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rlm_tui import config
 from rlm_tui.config import Settings
 from rlm_tui.engine.options import Options
+from rlm_tui.findings import Check
 from rlm_tui.journal.places import list_runs, runs_dir
 from rlm_tui.llm.providers import PROVIDERS, public_url
 from rlm_tui.repl.policy import bwrap_refusal
@@ -27,34 +28,10 @@ from rlm_tui.usage import INSTEAD_OF_BWRAP, UsageError, printable
 if TYPE_CHECKING:
     from rlm_tui.tui.glyphs import Glyphs
 
-State = Literal["ok", "warning", "missing"]
-"""All there; something a person may want to mend; something without which no run starts."""
-
 LEAST = (60, 16)
 """Columns and rows that the screen wants."""
 NAME = 9
 """Cells of a row's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row.
-
-    Attributes:
-        name: What was looked at.
-        state: How it is.
-        words: What was found.
-        details: More of it, a line each.
-        remedy: What to do; empty where there is nothing to.
-        facts: The same for a program.
-    """
-
-    name: str
-    state: State
-    words: str
-    details: tuple[str, ...] = ()
-    remedy: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +45,11 @@ class Report:
     def ready(self) -> bool:
         """Whether a run could start."""
         return all(check.state != "missing" for check in self.checks)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a model was asked, and did not answer."""
+        return any(check.name == "answer" and check.state == "missing" for check in self.checks)
 
     def text(self, signs: Glyphs, width: int) -> str:
         """The report for a person.
@@ -103,18 +85,25 @@ class Report:
         return {"ready": self.ready, "version": version("rlm-tui"), "checks": checks}
 
 
-def examine(flags: Mapping[str, Any], out: TextIO, environ: Mapping[str, str] = os.environ) -> Report:
+def examine(
+    flags: Mapping[str, Any], out: TextIO, environ: Mapping[str, str] = os.environ, *, ask: bool = False
+) -> Report:
     """Look at everything a run needs; a REPL is really started.
 
     Args:
-        flags: What the command line said, as `config.settings` takes it.
+        flags: What the command line said, as `config.settings` takes it. A model that it names is looked up in what the
+            provider library brings along, which takes seconds to load; one that is only set is looked at without it.
         out: Where a screen would be drawn.
         environ: The environment.
+        ask: Send the model one short request.
 
     Raises:
-        UsageError: When a flag is wrong. A file or a variable that is, is a finding.
+        UsageError: When a flag is wrong, or no model is named to be asked. A file or a variable that is wrong is a
+            finding.
     """
     found, settings = _settings(flags, environ)
+    if ask and found.get("model") is None:
+        raise UsageError("--ask whom? Name a model: --model provider/name")
     conditions = Conditions(
         confine=found.get("confine", "auto"),
         site=found.get("allow_imports") == "site",
@@ -129,6 +118,7 @@ def examine(flags: Mapping[str, Any], out: TextIO, environ: Mapping[str, str] = 
             _runs(runs_dir(found.get("runs_dir"))),
             settings,
             _keys(environ),
+            *_model(found, environ, named=flags.get("model") is not None, ask=ask),
         ),
         found,
     )
@@ -328,3 +318,13 @@ def _keys(environ: Mapping[str, str]) -> Check:
         remedy="set your provider's, like OPENAI_API_KEY; a server of your own (--api-base) and rlm-tui demo need none",
         facts={"set": []},
     )
+
+
+def _model(found: Settings, environ: Mapping[str, str], *, named: bool, ask: bool) -> tuple[Check, ...]:
+    """The model that a run would ask; nothing where none is set. What the library knows of it only when it is meant."""
+    name = found.get("model")
+    if name is None:
+        return ()
+    from rlm_tui.acquaintance import checks
+
+    return checks(name, found.get("api_base"), environ, thorough=named or ask, ask=ask)

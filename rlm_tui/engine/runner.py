@@ -33,7 +33,7 @@ ENDING_S = 15.0
 
 CLOSING_S = 5.0
 SIGNALS_S = 0.5
-"""Seconds between two looks for a signal: the system may give Ctrl-C to another thread, which does not wake this one."""
+"""Seconds between two looks for a signal: Ctrl-C may be given to another thread, and that does not wake this one."""
 
 Message = dict[str, str]
 ChatFn = Callable[..., str | Reply | Awaitable[str | Reply]]

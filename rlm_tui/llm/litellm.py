@@ -8,7 +8,7 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +75,9 @@ class LiteLLMModel:
         api_key: The key; None for the provider's own variable.
         timeouts: How long a request may take.
         log: A file for what the library logs (warnings and worse); None keeps none of it.
+
+    Attributes:
+        library: The provider library, once it is loaded.
     """
 
     def __init__(
@@ -91,17 +94,17 @@ class LiteLLMModel:
         self._api_base = api_base
         self._api_key = api_key
         self._log = log
-        self._library: Any = None
+        self.library: Any = None
 
     async def load(self) -> None:
         """Load the provider library: seconds of work in a thread of its own, once per process.
 
         Called by `stream`; call it before, so that the first request's time is the model's alone.
         """
-        if self._library is None:
-            self._library = await in_thread(_import, self._log)
+        if self.library is None:
+            self.library = await in_thread(_import, self._log)
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta | Reply]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta | Reply, None]:
         """Answer a request, in pieces when ``request.stream`` says so; see `ChatModel.stream`.
 
         Close the iterator when leaving it early (``contextlib.aclosing``): that ends the request at the provider.
@@ -169,14 +172,14 @@ class LiteLLMModel:
         def expired() -> ModelError:
             return ModelError("timeout", f"no whole answer from {asked.where} within {limit:g} s")
 
-        return self._read(await _within(limit, self._library.acompletion(**self._arguments(request)), expired), asked)
+        return self._read(await _within(limit, self.library.acompletion(**self._arguments(request)), expired), asked)
 
     async def _pieces(
         self, request: ChatRequest, asked: Asked, partial: _Partial
     ) -> AsyncGenerator[Delta | Reply, None]:
         clock = _Clock(self.timeouts, asked, partial)
-        stream: Any = await clock.wait(self._library.acompletion(**self._arguments(request)))
-        if not isinstance(stream, self._library.CustomStreamWrapper):
+        stream: Any = await clock.wait(self.library.acompletion(**self._arguments(request)))
+        if not isinstance(stream, self.library.CustomStreamWrapper):
             yield self._read(stream, asked)
             return
         try:
@@ -259,7 +262,7 @@ class LiteLLMModel:
         if isinstance(said, int | float):
             return float(said)
         try:
-            return float(sum(self._library.cost_per_token(model=name, usage_object=reported)))
+            return float(sum(self.library.cost_per_token(model=name, usage_object=reported)))
         # Whatever the price table does not like, the reply is there: its price is unknown.
         except Exception:  # noqa: BLE001
             return None

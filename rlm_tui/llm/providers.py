@@ -63,6 +63,11 @@ def provider_of(name: str) -> str:
     return name.partition("/")[0] if "/" in name else ""
 
 
+def keys_of(name: str) -> tuple[str, ...]:
+    """The environment variables that the key of this model's provider may be in; none where we know of none."""
+    return PROVIDERS.get(provider_of(name), Provider()).keys
+
+
 def key_variable(name: str) -> str | None:
     """The environment variable to name to a person when the key of this model's provider is wrong or missing."""
     known = PROVIDERS.get(provider_of(name))

@@ -66,9 +66,7 @@ class Luck:
             self._times[asked] += 1
             luck = random.Random(f"{asked} {self._times[asked]}")
             mode = luck.choice(sorted(KINDS)) if luck.random() < self.share else "plain"
-            if self._times[asked] > 1 and mode in ONCE | {"s429"}:
-                mode = "plain"
-            elif self._times[asked] > 3:
+            if (self._times[asked] > 1 and mode in ONCE | {"s429"}) or self._times[asked] > 3:
                 mode = "plain"
             self.drawn[mode] += 1
             return mode
