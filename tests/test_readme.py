@@ -43,10 +43,11 @@ HELD = [
     if line.startswith("rlm-tui demo") and ("--hold" in line or "--break" in line) and line not in QUIET
 ]
 REAL = [line for line in OURS if line.startswith("rlm-tui run ")]
+MODELS = [line for line in OURS if line.startswith("rlm-tui doctor --model")]
 
 
 def test_no_command_is_left_out_here() -> None:
-    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, "rlm-tui open RUN", *RESUMED]) == sorted(OURS)
+    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, *MODELS, "rlm-tui open RUN", *RESUMED]) == sorted(OURS)
 
 
 @pytest.mark.parametrize("line", QUIET)
@@ -111,6 +112,16 @@ def test_runs_on_a_model_run(place: dict[str, str], tmp_path: Path, line: str) -
         done = rlm(env, *args, "--headless", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "does not know" in done.stdout or "script" in done.stdout
+
+
+@pytest.mark.xdist_group("litellm")
+@pytest.mark.parametrize("line", MODELS)
+def test_a_model_is_looked_at(place: dict[str, str], line: str) -> None:
+    with serve(lambda _: "ready") as server:
+        args = [server.base_url if word.startswith("http://127.0.0.1") else word for word in shlex.split(line)[1:]]
+        done = rlm(place | {"OPENAI_API_KEY": "sk-none"}, *args)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("'ready' after" in done.stdout) == ("--ask" in line)
 
 
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

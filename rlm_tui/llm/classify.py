@@ -109,7 +109,7 @@ def _judge(error: BaseException, words: str, asked: Asked) -> tuple[ErrorKind, s
     """The table: one row after the other, most specific first."""
     status, links = status_of(error), {type(link).__name__ for link in chain(error)}
     first = one_line(words)
-    if _is(error, "ContextWindowExceededError") or (status in (400, 413, 422) and _CONTEXT.search(words)):
+    if _is(error, "ContextWindowExceededError") or (status in (400, 413, 422, 500) and _CONTEXT.search(words)):
         return "context", f"too long for {asked.model}: {first} Shorten the messages", False
     if _is(error, "ContentPolicyViolationError") or (status in (400, 403) and _FILTER.search(_code(error) + words)):
         return "filter", f"the provider's content filter refused the request: {first}", False

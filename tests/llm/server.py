@@ -50,7 +50,28 @@ STATUSES: dict[str, tuple[int, str, str | None]] = {
 }  # fmt: skip
 """Model name to status, message (``{key}`` is the key that was sent) and error code."""
 
-FAULTS = frozenset(STATUSES) | {
+BODIES: dict[str, tuple[int, dict[str, Any]]] = {
+    "vllm-context": (400, {
+        "object": "error", "type": "BadRequestError", "param": None, "code": 400,
+        "message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.",
+    }),
+    "vllm-name": (404, {
+        "object": "error", "type": "NotFoundError", "param": None, "code": 404,
+        "message": "The model `served` does not exist.",
+    }),
+    "llama-context": (500, {"error": {
+        "code": 500, "type": "exceed_context_size_error", "n_prompt_tokens": 1407, "n_ctx": 256,
+        "message": "the request exceeds the available context size. try increasing the context size",
+    }}),
+    "llama-loading": (503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}),
+    "ollama-name": (404, {"error": {
+        "message": 'model "served" not found, try pulling it first', "type": "api_error", "param": None, "code": None,
+    }}),
+    "wrong-path": (404, {"detail": "Not Found"}),
+}  # fmt: skip
+"""How servers of one's own say no: model name to status and body."""
+
+FAULTS = frozenset(STATUSES) | frozenset(BODIES) | {
     "silence", "drip", "stall", "html", "badjson", "no-choices", "null", "cut", "badchunk", "error-event", "no-done",
     "no-usage", "length", "filtered", "reasoning", "reset", "own-cost",
 }  # fmt: skip
@@ -151,6 +172,8 @@ class Handler(BaseHTTPRequestHandler):
             mode, streamed = self.server.choose(body), bool(body.get("stream"))
             if mode in STATUSES:
                 self.fail(mode)
+            elif mode in BODIES:
+                self.send(BODIES[mode][0], json.dumps(BODIES[mode][1]).encode())
             elif mode == "silence":
                 self.server.hold(self.connection)
             elif mode == "reset":

@@ -127,6 +127,13 @@ ROWS = [
     ("silence", "timeout", True, "nothing came from"),
     ("null", "empty", "once", "no text came back"),
     ("no-choices", "empty", "once", "no text came back"),
+    # As servers of one's own say it: vLLM, llama.cpp, Ollama, and whatever answers at a wrong path.
+    ("vllm-context", "context", False, "maximum context length is 4096 tokens"),
+    ("vllm-name", "model", False, "no model openai/vllm-name at http://127.0.0.1"),
+    ("llama-context", "context", False, "exceeds the available context size"),
+    ("llama-loading", "server", True, "Loading model"),
+    ("ollama-name", "model", False, "try pulling it first"),
+    ("wrong-path", "model", False, "(404)"),
 ]
 
 
@@ -319,6 +326,41 @@ def test_many_at_once_do_not_mix() -> None:
             assert got.reply is not None
             assert got.reply.text == got.text == f"You said <{number}>, and nothing else."
         assert len(server.requests) == everyone
+
+
+def test_all_of_them_at_once_keep_apart(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fault, streamed and whole, eight at a time: each gets its own, and nobody else is looked up or asked."""
+    everyone = [(row, stream) for row in ROWS for stream in (True, False)] * 2
+    looked_up: set[str] = set()
+    look_up = socket.getaddrinfo
+    # Eight at a time on a busy machine: only silence may look like silence.
+    patient = Timeouts(connect=3, read=3, between=5, total=6)
+
+    def noted(host: str, *rest: object, **options: object) -> object:
+        looked_up.add(host)
+        return look_up(host, *rest, **options)  # type: ignore[arg-type]
+
+    async def run(server: Server) -> list[Answer]:
+        room = asyncio.Semaphore(8)
+
+        async def one(mode: str, stream: bool) -> Answer:
+            async with room:
+                return await answer(model(server, mode, patient), request(stream=stream))
+
+        return await asyncio.gather(*(one(row[0], stream) for row, stream in everyone))
+
+    with serve() as server:
+        monkeypatch.setattr(socket, "getaddrinfo", noted)
+        came = asyncio.run(run(server))
+    for (mode, kind, retry, says), got in zip([row for row, _ in everyone], came, strict=True):
+        error = failed(got)
+        assert (error.kind, error.retry) == (kind, retry) and says in error.message, mode
+        assert f"openai/{mode}" in error.message or "openai/" not in error.message
+    assert len({row[0] for row in ROWS}) >= 18
+    assert len(server.requests) == len(everyone)
+    assert 1 < server.peak <= 8
+    assert looked_up <= {"127.0.0.1"}
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_the_library_logs_goes_to_the_file(
