@@ -15,10 +15,10 @@ from textual.binding import Binding, BindingType
 from rlm_tui.journal import address, shelf
 from rlm_tui.journal.branches import Branch, family
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.tui.actions import BRANCHES
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.comparing import later, side
 from rlm_tui.tui.drafts import Drafts
+from rlm_tui.tui.keys import BRANCHES
 from rlm_tui.tui.rows import branches
 from rlm_tui.tui.rows.branches import Figures, Row
 from rlm_tui.tui.rows.line import Line

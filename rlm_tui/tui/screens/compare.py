@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from rlm_tui.tui.actions import COMPARE
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.comparing import Both, both, later
+from rlm_tui.tui.keys import COMPARE
 from rlm_tui.tui.rows import compare, differing, outcome
 from rlm_tui.tui.rows.compare import Side
 from rlm_tui.tui.rows.line import Line

@@ -15,8 +15,8 @@ from textual.timer import Timer
 from rlm_tui.debugger.likeness import Refusal
 from rlm_tui.journal.tree import Held
 from rlm_tui.tui import words
-from rlm_tui.tui.actions import STOPS
 from rlm_tui.tui.bridge import Bridge
+from rlm_tui.tui.keys import STOPS
 from rlm_tui.tui.rows import stops
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens.breaks import Breaks

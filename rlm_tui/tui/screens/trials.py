@@ -12,9 +12,9 @@ from textual.message import Message
 
 from rlm_tui.journal.events import Point
 from rlm_tui.journal.outcomes import Outcome, Outcomes, Table
-from rlm_tui.tui.actions import TRIALS
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.comparing import later
+from rlm_tui.tui.keys import TRIALS
 from rlm_tui.tui.rows import outcome, trials
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.rows.trials import Row
