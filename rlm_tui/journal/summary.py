@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlm_tui.journal.address import ROOT
-from rlm_tui.journal.events import NAME, Blob, Edit, Event, Go, RunEnd, RunStart, Text, head, parse
+from rlm_tui.journal.events import NAME, Blob, Edit, Event, Go, NodeEnd, RunEnd, RunStart, Text, head, parse
 from rlm_tui.journal.store import in_use
 from rlm_tui.journal.wire import BadLine, decode
 
@@ -18,6 +19,10 @@ TAIL = 1 << 16
 LAST = 64
 """Lines at the end among which the run's end is looked for."""
 NOTED = b'"field":"note"'
+SPAN = 1 << 20
+"""Bytes looked through at a time: one look keeps every other thread waiting, the screen's too."""
+
+_TURN = re.compile(rf"{ROOT}/i(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Summary:
         parent: Where it was branched off, as ``run.start`` has it; empty when it is no branch.
         name: What a person named it.
         notes: The beginnings of what people noted by it, oldest first.
+        stopped: Of one that ended without an answer, the limit or the error that ended it; empty when there was none.
+        iterations: How many the root began; None when its last lines don't tell.
     """
 
     id: str
@@ -55,6 +62,8 @@ class Summary:
     parent: Mapping[str, Any] = field(default_factory=dict[str, Any])
     name: str = ""
     notes: tuple[str, ...] = ()
+    stopped: str = ""
+    iterations: int | None = None
 
 
 def summarize(path: Path) -> Summary:
@@ -96,18 +105,44 @@ def summarize(path: Path) -> Summary:
         parent=start.parent or {},
         name=names[-1] if names else "",
         notes=tuple(notes),
+        stopped=_stopped(end, last),
+        iterations=_iterations(last),
     )
+
+
+def _stopped(end: RunEnd | None, last: list[Event]) -> str:
+    if end is None or end.value is not None:
+        return ""
+    root = next((event for event in reversed(last) if isinstance(event, NodeEnd) and event.id == ROOT), None)
+    error = end.error or (root.error if root is not None else None)
+    if error is not None:
+        return _line(error.message)
+    return (root.limit or "") if root is not None else ""
+
+
+def _iterations(last: list[Event]) -> int | None:
+    # Whatever happens below the root has the root's iteration in its address.
+    found = (_TURN.match(event.id) for event in reversed(last))
+    return next((int(turn.group(1)) for turn in found if turn is not None), None)
 
 
 def _lines(whole: mmap, mark: bytes) -> Iterator[bytes]:
     """The lines that have a mark in them; found without reading the others."""
-    at = whole.find(mark)
+    at = _find(whole, mark, 0)
     while at >= 0:
         end = whole.find(b"\n", at)
         if end < 0:
             return
         yield whole[whole.rfind(b"\n", 0, at) + 1 : end]
-        at = whole.find(mark, end)
+        at = _find(whole, mark, end)
+
+
+def _find(whole: mmap, mark: bytes, start: int) -> int:
+    """Where a mark stands first, from a place on; -1 when it does not."""
+    for at in range(start, len(whole), SPAN):
+        if (found := whole.find(mark, at, at + SPAN + len(mark) - 1)) >= 0:
+            return found
+    return -1
 
 
 def _events(lines: Iterable[bytes]) -> Iterator[Event]:

@@ -7,9 +7,22 @@ from typing import Any
 
 import pytest
 
+from rlm_tui.journal import summary
 from rlm_tui.journal.branches import Branch, family, forest
 from rlm_tui.journal.errors import JournalError
-from rlm_tui.journal.events import RESUME, ContextInfo, Edit, Event, Go, NodeEnd, NodeStart, RunEnd, RunStart
+from rlm_tui.journal.events import (
+    RESUME,
+    ContextInfo,
+    Edit,
+    ErrorInfo,
+    Event,
+    Go,
+    LlmStart,
+    NodeEnd,
+    NodeStart,
+    RunEnd,
+    RunStart,
+)  # fmt: skip
 from rlm_tui.journal.shelf import delete, note, rename, search, size
 from rlm_tui.journal.store import Journal, in_use, read
 from rlm_tui.journal.summary import summarize
@@ -53,6 +66,33 @@ def test_a_run_is_named_and_noted_after_its_end_and_a_list_shows_it(tmp_path: Pa
     assert one.cost == 0.5 and one.seconds is not None
     rename(path, "")
     assert summarize(path).name == ""
+
+
+@pytest.mark.parametrize("length", range(100, 112))
+def test_a_name_is_found_where_two_looks_at_the_file_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    path = made(tmp_path, "a", Edit(id="root", field="note", value="x" * length, note="name", by="human"))
+    monkeypatch.setattr(summary, "SPAN", 16)
+    assert summarize(path).name == "x" * length
+
+
+def test_what_ended_a_run_without_an_answer_is_told(tmp_path: Path) -> None:
+    broke = ErrorInfo(kind="key", message="the key is\nnot valid")
+    start = NodeStart(id="root", depth=0, prompt="what?", context=CONTEXT, model="m")
+    limit = NodeEnd(id="root", status="exhausted", limit="max_iterations"), RunEnd(id="root", status="exhausted")
+    error = NodeEnd(id="root", status="error", error=broke), RunEnd(id="root", status="error")
+    assert summarize(made(tmp_path, "a", start, *limit)).stopped == "max_iterations"
+    assert summarize(made(tmp_path, "b", start, *error)).stopped == "the key is not valid"
+    assert summarize(made(tmp_path, "c", start)).stopped == ""
+    assert summarize(made(tmp_path, "d", *ended("42"))).stopped == ""
+
+
+def test_the_iterations_of_the_root_are_told_whatever_happened_last(tmp_path: Path) -> None:
+    below = LlmStart(id="root/i12/b1~rlm:9f2c41d0#1/i3", model="m")
+    path = made(tmp_path, "a", *ended("42")[:1], LlmStart(id="root/i11", model="m"), below)
+    assert summarize(path).iterations == 12
+    assert summarize(made(tmp_path, "b", *ended("42"))).iterations is None
 
 
 def test_a_name_is_found_however_much_was_written_since(tmp_path: Path) -> None:
