@@ -19,7 +19,7 @@ from rlm_tui.checks import (
 )
 from rlm_tui.config import Settings, user_file
 from rlm_tui.inputs import read_context, read_text
-from rlm_tui.making import GoingOn, Making, Material, check_base
+from rlm_tui.making import GoingOn, Making, Material
 from rlm_tui.usage import ANSWERED, BAD_USAGE, INTERRUPTED, MODEL, NO_ANSWER, UsageError, printable
 
 if TYPE_CHECKING:
@@ -89,19 +89,10 @@ def _start(args: argparse.Namespace, found: Settings, material: Callable[[], Mat
 
 def resume(args: argparse.Namespace, found: Settings) -> int:
     """Go on with a run that was left, or whose process was killed."""
-    from rlm_tui.engine.again import material
-    from rlm_tui.journal.errors import JournalError
-    from rlm_tui.journal.store import read
-
     path = _find(args.run, found)
-    try:
-        again = material(read(path))
-    except JournalError as error:
-        raise UsageError(f"{path.name}: {error}") from error
-    check_base(again.config, found)
-    check_models([again.model, again.options.sub_model], found.get("api_base"))
-    pace = _ready(args, found)
-    return _go(args, found, GoingOn(found, path, pace, args.breakpoints))
+    making = GoingOn(found, path, _ready(args, found), args.breakpoints)
+    making.check()
+    return _go(args, found, making)
 
 
 def _ready(args: argparse.Namespace, found: Settings) -> Pace:

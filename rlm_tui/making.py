@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rlm_tui.checks import SCRIPTED
+from rlm_tui.checks import SCRIPTED, check_models
 from rlm_tui.config import PROJECT_BREAKPOINTS, Settings
 from rlm_tui.inputs import Context
 from rlm_tui.usage import UsageError, printable
@@ -70,7 +70,8 @@ class Making:
         *,
         hold: bool = False,
     ) -> None:
-        self._found = found
+        # What a run sets for itself, such as a scenario's limits, is no setting of the next one.
+        self._found = replace(found, values=dict(found.values))
         self._material = material
         self.pace = pace
         self._system_prompt = system_prompt
@@ -171,10 +172,25 @@ class GoingOn(Making):
     def again(self) -> Again:
         """What its journal keeps of it."""
         from rlm_tui.engine.again import material
+        from rlm_tui.journal.errors import JournalError
         from rlm_tui.journal.store import read
 
-        # Only its first line: what the journal has loaded is for who folds it.
-        return material(read(self._path), **reach(self._found))
+        try:
+            # Only its first line: what the journal has loaded is for who folds it.
+            return material(read(self._path), **reach(self._found))
+        except JournalError as error:
+            raise UsageError(f"{self._path.name}: {error}") from error
+
+    def check(self) -> None:
+        """Whether it can be gone on with here, as far as that is known without a request.
+
+        Raises:
+            UsageError: When its journal does not hold what it takes, when it asked a server that nobody names here, or
+                when one of its models can't be asked.
+        """
+        again = self.again
+        check_base(again.config, self._found)
+        check_models([again.model, again.options.sub_model], self._found.get("api_base"))
 
     def _recorded(self) -> Material:
         again = self.again
