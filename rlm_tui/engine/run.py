@@ -193,7 +193,13 @@ class EngineRun:
                 status=end.status,
                 value=end.value,
                 error=end.error,
-                totals={"requests": totals.requests, "tokens": totals.tokens, "cost": totals.cost},
+                totals={
+                    "requests": totals.requests,
+                    "tokens": totals.tokens,
+                    "cost": totals.cost,
+                    "unpriced": totals.unpriced,
+                    "scripted": totals.scripted,
+                },
             )
         )
 

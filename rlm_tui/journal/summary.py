@@ -98,7 +98,7 @@ def summarize(path: Path) -> Summary:
         answer=None if end is None or end.value is None else _line(end.value),
         model=str(start.config.get("model", "")),
         scenario=start.config.get("scenario"),
-        cost=None if totals.get("scripted") or totals.get("unpriced") else totals.get("cost"),
+        cost=_cost(totals),
         tokens=totals.get("tokens"),
         started=start.t,
         seconds=max(0.0, last[-1].t - start.t) if last else None,
@@ -108,6 +108,14 @@ def summarize(path: Path) -> Summary:
         stopped=_stopped(end, last),
         iterations=_iterations(last),
     )
+
+
+def _cost(totals: Mapping[str, Any]) -> float | None:
+    if totals.get("scripted") or totals.get("unpriced"):
+        return None
+    cost = totals.get("cost")
+    # Journals from before these were counted have a 0 also for what nobody knew the price of.
+    return cost if cost or "unpriced" in totals else None
 
 
 def _stopped(end: RunEnd | None, last: list[Event]) -> str:

@@ -88,6 +88,21 @@ def test_what_ended_a_run_without_an_answer_is_told(tmp_path: Path) -> None:
     assert summarize(made(tmp_path, "d", *ended("42"))).stopped == ""
 
 
+@pytest.mark.parametrize(
+    ("totals", "cost"),
+    [
+        ({"cost": 0.5, "unpriced": 0, "scripted": 0}, 0.5),
+        ({"cost": 0.0, "unpriced": 0, "scripted": 0}, 0.0),
+        ({"cost": 0.5, "unpriced": 1, "scripted": 0}, None),
+        ({"cost": 0.0, "unpriced": 0, "scripted": 7}, None),
+        ({"cost": 0.5}, 0.5),
+        ({"cost": 0.0}, None),
+    ],
+)
+def test_a_cost_that_nobody_knows_is_no_0(tmp_path: Path, totals: dict[str, float], cost: float | None) -> None:
+    assert summarize(made(tmp_path, "a", RunEnd(id="root", status="final", totals=totals))).cost == cost
+
+
 def test_the_iterations_of_the_root_are_told_whatever_happened_last(tmp_path: Path) -> None:
     below = LlmStart(id="root/i12/b1~rlm:9f2c41d0#1/i3", model="m")
     path = made(tmp_path, "a", *ended("42")[:1], LlmStart(id="root/i11", model="m"), below)
