@@ -29,16 +29,23 @@ class Key:
         keys: Textual's names of its keys; the first is the one shown.
         word: Its label.
         always: Whether it is taken also while letters type.
+        help: What it does, in a sentence, where its screen has a help.
     """
 
     keys: tuple[str, ...]
     word: str
     always: bool = False
+    help: str = ""
 
     @property
     def key(self) -> str:
         """Its first key as people write it."""
         return shown(self.keys[0])
+
+    @property
+    def written(self) -> list[str]:
+        """All its keys as people write them, each once."""
+        return list(dict.fromkeys(shown(key) for key in self.keys))
 
 
 STOPS: dict[str, Key] = {
@@ -99,3 +106,19 @@ TRIALS: dict[str, Key] = {
     "quit": Key(("Q", "ctrl+q"), "quit"),
 }
 """The keys of the table of outcomes."""
+
+HOME: dict[str, Key] = {
+    "go": Key(("enter",), "open", help="Play the demo, or open the run: one that was left is gone on with, and opens "
+              "held; one that ended, or goes on elsewhere, is looked at."),
+    "look": Key(("o",), "look", help="Look at the run without going on with it."),
+    "section": Key(("tab",), "section", help="The next list."),
+    "section_back": Key(("shift+tab",), "section back", help="The list before."),
+    "demos": Key(("1",), "demos", help="Scenarios on a scripted model: no key, no network."),
+    "new": Key(("2",), "new run", help="How a question of your own is asked."),
+    "recent": Key(("3",), "recent runs", help="Everything that is kept, newest first."),
+    "again": Key(("r",), "read again", help="Look again which runs there are, and how they stand."),
+    "help": Key(("question_mark", "f1"), "help", help="What the keys do."),
+    "back": Key(("escape", "q"), "back", help="In a run that was opened here: back to here."),
+    "quit": Key(("Q", "ctrl+q", "ctrl+c"), "quit", help="Quit. Nothing runs on behind this screen."),
+}  # fmt: skip
+"""The keys of home."""

@@ -26,14 +26,16 @@ COST_FROM = 140
 LABEL = 12
 MOST_NOTES = 3
 
-_STATES: dict[str, State] = {
+STATES: dict[str, State] = {
     "final": "answered", "exhausted": "unanswered", "limit": "limit", "error": "error", "killed": "killed",
     "running": "executing", "left": "new", "unreadable": "error",
 }  # fmt: skip
-_WORDS = {
+"""The sign of a run in a list, by how it stands."""
+WORDS: dict[str, str] = {
     "final": "answered", "exhausted": "no answer", "limit": "no answer, a limit", "error": "failed",
     "killed": "killed", "running": "running", "left": "left", "unreadable": "can't be read",
 }  # fmt: skip
+"""The same in words."""
 _POINTS = {
     "llm": "before its request", "reply": "at its reply", "call": "before it was asked", "return": "at its answer",
     "observe": "before the model saw it", "final": "before it was accepted",
@@ -111,9 +113,9 @@ def rows(tree: Branch | None, here: str) -> list[Row]:
     return [Row(each, depth, each.summary.id == here) for depth, each in tree.walk()] if tree is not None else []
 
 
-def short(branch: Branch) -> str:
-    """The last part of its id, which tells runs apart."""
-    return text.clean(branch.summary.id.rsplit("-", 1)[-1])
+def short(id: str) -> str:
+    """The last part of a run's id, which tells runs apart."""
+    return text.clean(id.rsplit("-", 1)[-1])
 
 
 def heads(cells: int) -> Line:
@@ -161,9 +163,9 @@ def draw(view: View, row: Row, known: Figures | None, cells: int, *, selected: b
     g, at, one = view.glyphs, _Columns.of(cells), row.branch.summary
     line = Line(ground="on-cursor" if selected else "")
     line.add(g.cursor if selected else " ", "ink").add(" ").add("  " * min(row.depth, 6))
-    state = _STATES[one.state]
+    state = STATES[one.state]
     line.add(g.state(state), STATE_INK[state]).add(" ")
-    line.add(short(row.branch), "ink bold" if row.here else "ink")
+    line.add(short(one.id), "ink bold" if row.here else "ink")
     line.add(" here" if row.here else "", "ink-2").add(f"  {text.one_line(one.name)}" if one.name else "", "ink-2")
     line = line.cut(at.what - 1, g.ellipsis).fill(at.what)
     line.spans += _changed(view, row.branch, known).cut(at.answer - at.what - 1, g.ellipsis).spans
@@ -193,7 +195,7 @@ def _answer(view: View, branch: Branch, known: Figures | None) -> Line:
     one = branch.summary
     if one.answer is None:
         ink = "error" if one.state in ("error", "unreadable") else "live" if one.state == "running" else "ink-3"
-        said = known.ended if known is not None and one.state == "running" else _WORDS[one.state]
+        said = known.ended if known is not None and one.state == "running" else WORDS[one.state]
         return Line().add(said, ink)
     line = Line().add(text.one_line(one.answer) or "(empty)", "ink")
     return line.add(f"  {view.glyphs.human}" if known is not None and known.mark else "", "human")
@@ -220,7 +222,7 @@ def detail(view: View, row: Row, known: Figures | None, cells: int) -> list[Line
     if why := text.one_line(str(one.parent.get("why") or "")):
         told.append(("why", why))
     answer = text.one_line(one.answer) if one.answer is not None else ""
-    ended = known.ended if known is not None else _WORDS[one.state]
+    ended = known.ended if known is not None else WORDS[one.state]
     told.append(("answer", Line().add(answer, "ink bold") if answer else ended))
     if answer:
         told.append(("ended", ended))
@@ -235,12 +237,12 @@ def detail(view: View, row: Row, known: Figures | None, cells: int) -> list[Line
 def under(view: View, row: Row, cells: int) -> Line:
     """The rule above the branch under the cursor."""
     one = row.branch.summary
-    return rule(view, text.one_line(one.name) or short(row.branch), cells, f"{_WORDS[one.state]}  {when(one.started)}")
+    return rule(view, text.one_line(one.name) or short(one.id), cells, f"{WORDS[one.state]}  {when(one.started)}")
 
 
 def _begins(view: View, branch: Branch, known: Figures | None) -> Line:
     where = known.where if known is not None else outcome.where(view, branch.at)
-    line = Line().add(f"at {where} of {text.clean((branch.parent or '').rsplit('-', 1)[-1])}", "ink-2")
+    line = Line().add(f"at {where} of {short(branch.parent or '')}", "ink-2")
     line.add(f", {_POINTS[branch.point]}" if branch.point in _POINTS else "", "ink-2")
     if branch.edit is not None:
         name = edits.NAMES.get(branch.edit.field, text.clean(branch.edit.field))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
@@ -10,6 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
 from rlm_tui.tui import actions
+from rlm_tui.tui.glyphs import Glyphs
+from rlm_tui.tui.keys import Key
 from rlm_tui.tui.rows import confinement
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.screens.dialog import Dialog, heading
@@ -36,20 +39,18 @@ class HelpDialog(Dialog[None]):
     """The keys.
 
     Args:
-        view: For labels that depend on what is selected.
-        session: For what is legal now.
-        pane: The pane that had the focus.
+        glyphs: The signs to draw with.
+        page: The help as lines of so many cells.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,question_mark,f1,enter", "back", show=False),
     ]
 
-    def __init__(self, view: View, session: SessionLike, pane: str) -> None:
+    def __init__(self, glyphs: Glyphs, page: Callable[[int], list[Line]]) -> None:
         super().__init__()
-        self._view = view
-        self._session = session
-        self._pane = pane
+        self._glyphs = glyphs
+        self._page = page
 
     def compose(self) -> ComposeResult:
         """A page that scrolls."""
@@ -69,8 +70,8 @@ class HelpDialog(Dialog[None]):
     def _paint(self) -> None:
         shown = self.query_one("#help", Lines)
         cells = shown.content_size.width
-        self.query_one("#help-head", Lines).show([heading("Keys", "esc back", cells, self._view.glyphs), Line()])
-        shown.show(page(self._view, self._session, self._pane, cells))
+        self.query_one("#help-head", Lines).show([heading("Keys", "esc back", cells, self._glyphs), Line()])
+        shown.show(self._page(cells))
 
 
 def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
@@ -105,7 +106,21 @@ def page(view: View, session: SessionLike, pane: str, cells: int) -> list[Line]:
     return lines
 
 
-def _keys(action: actions.Action) -> str:
+def page_of(about: str, keys: Mapping[str, Key], cells: int) -> list[Line]:
+    """The help of a screen that has keys of its own.
+
+    Args:
+        about: What the screen is.
+        keys: Its keys.
+        cells: The width.
+    """
+    lines = [Line().add(row, "ink") for row in wrap(about, cells)] + [Line()]
+    for sign, said in (*MOVES, *((_keys(key), f"{key.word}: {key.help}") for key in keys.values())):
+        lines += _entry(sign, said, cells, "ink-2")
+    return lines
+
+
+def _keys(action: actions.Action | Key) -> str:
     return " ".join(action.written)
 
 

@@ -60,7 +60,7 @@ class DeleteDialog(Dialog[bool | None]):
             return
         one, room = self._branch.summary, cells - LABEL
         called = one_line(one.name) or one_line(one.question)
-        rows = [heading(f"Delete {branches.short(self._branch)}", called, cells, self._view.glyphs), Line()]
+        rows = [heading(f"Delete {branches.short(self._branch.summary.id)}", called, cells, self._view.glyphs), Line()]
         said = f"All of it is gone then, and can't be brought back{self._frees()}. {self._stays()}"
         rows += [*field("then", paragraph(said.strip(), room), cells), Line()]
         rows += field("", [keys(("enter", "delete it"), (("esc", "back"),), "kill")], cells)
@@ -96,7 +96,7 @@ def name(branch: Branch, ask: Callable[[str], Future[Answer]]) -> Question:
         return [lambda: ask(said["name"])]
 
     entries = (Entry("name", "line", first=one_line(one.name)),)
-    return Question("Name", branches.short(branch), one.id, "name", "name it", entries, then, asked)
+    return Question("Name", branches.short(one.id), one.id, "name", "name it", entries, then, asked)
 
 
 def note(branch: Branch, ask: Callable[[str], Future[Answer]]) -> Question:
@@ -114,4 +114,4 @@ def note(branch: Branch, ask: Callable[[str], Future[Answer]]) -> Question:
         return [lambda: ask(said["note"])] if said["note"].strip() else "Type the note first."
 
     id = branch.summary.id
-    return Question("Note", branches.short(branch), id, "run-note", "keep it", (Entry("note"),), then, asked)
+    return Question("Note", branches.short(id), id, "run-note", "keep it", (Entry("note"),), then, asked)

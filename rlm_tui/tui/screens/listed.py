@@ -13,10 +13,9 @@ from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.text import clean, cut, width
 from rlm_tui.tui.view import View, size_for
 from rlm_tui.tui.widgets.decision import SAID
-from rlm_tui.tui.widgets.footer import GAP, write
+from rlm_tui.tui.widgets.footer import GAP, Pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
-
-_LAST = (("esc", "back", "back"), ("Q", "quit", "quit"))
+from rlm_tui.tui.widgets.rowlist import RowList
 
 
 class ListedScreen(Screen[Path | None]):
@@ -31,6 +30,8 @@ class ListedScreen(Screen[Path | None]):
     CSS_PATH = "../styles/branches.tcss"
     OPENS: ClassVar[str] = "go"
     """What a second click on a row does."""
+    LAST: ClassVar[Sequence[Pair]] = (("esc", "back", "back"), ("Q", "quit", "quit"))
+    """What stands at the right of the keys, and is never cut."""
 
     def __init__(self, view: View, quit: Callable[[], None], *, id: str) -> None:
         super().__init__(id=id)
@@ -46,7 +47,7 @@ class ListedScreen(Screen[Path | None]):
         """Do what a key stands for."""
         raise NotImplementedError
 
-    def keys(self) -> Sequence[tuple[str, str, str]]:
+    def keys(self) -> Sequence[Pair]:
         """What can be done now: keys, words and actions, the most important first."""
         raise NotImplementedError
 
@@ -60,15 +61,14 @@ class ListedScreen(Screen[Path | None]):
         """The words of a key were clicked."""
         self.action_do(event.action)
 
-    def on_click(self, event: events.Click) -> None:
+    def on_row_list_clicked_twice(self, event: RowList.ClickedTwice) -> None:
         """A second click on a row is its key."""
-        if event.chain == 2:
-            self.action_do(self.OPENS)
+        self.action_do(self.OPENS)
 
     def show_footer(self, cells: int) -> None:
         """The keys that there is room for, or what was said."""
         line, targets = Line().add("  "), list[Target]()
-        last = "   ".join(f"{key} {word}" for key, word, _ in _LAST)
+        last = "   ".join(f"{key} {word}" for key, word, _ in self.LAST)
         if self._said:
             line.add(cut(self._said, cells - width(last) - 6, self._view.glyphs.ellipsis), "ink")
         else:
@@ -78,7 +78,7 @@ class ListedScreen(Screen[Path | None]):
                 pairs.pop()
             write(line, targets, 0, pairs)
         line.add(" " * max(1, cells - 2 - width(last) - line.width))
-        write(line, targets, 0, list(_LAST))
+        write(line, targets, 0, list(self.LAST))
         self.query_one(f"#{self.id}-footer", Lines).show([line.fill(cells)], targets)
 
     def say(self, said: str) -> None:

@@ -153,6 +153,6 @@ class OpeningScreen(HandsScreen):
 
     def do_help(self) -> None:
         """Open the help."""
-        from rlm_tui.tui.screens.help import HelpDialog
+        from rlm_tui.tui.screens.help import HelpDialog, page
 
-        self.host.push_screen(HelpDialog(self.view, self.session, self.pane))
+        self.host.push_screen(HelpDialog(self.view.glyphs, partial(page, self.view, self.session, self.pane)))

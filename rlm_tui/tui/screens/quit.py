@@ -1,4 +1,4 @@
-"""Quit while the run can still go on: asks once what is to become of it."""
+"""Quit, or go home, while the run can still go on: asks once what is to become of it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class QuitDialog(Dialog[Choice | None]):
         view: The run on the screen.
         going: What still goes on, of all that are open.
         trying: How many branches go on by themselves.
+        title: What was asked for, in a word.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -41,11 +42,12 @@ class QuitDialog(Dialog[Choice | None]):
         Binding("Q,ctrl+q,ctrl+c", "leave", show=False, priority=True),
     ]
 
-    def __init__(self, view: View, going: Sequence[View], trying: int = 0) -> None:
+    def __init__(self, view: View, going: Sequence[View], trying: int = 0, title: str = "Quit") -> None:
         super().__init__()
         self._view = view
         self._going = going
         self._trying = trying
+        self._title = title
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -67,7 +69,7 @@ class QuitDialog(Dialog[Choice | None]):
         if self._trying:
             tried = f"{count(self._trying, 'branch', 'branches')} running unattended"
             state = f"{state}, {tried}" if self._going else tried
-        lines = [heading("Quit", state, cells, self._view.glyphs), Line()]
+        lines = [heading(self._title, state, cells, self._view.glyphs), Line()]
         targets: list[Target] = []
         for n, (choice, said) in enumerate(CHOICES):
             chosen = n == self._at

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -49,6 +50,9 @@ class RowList(ScrollView, can_focus=True):
     ]
     pane = ""
     """The name of the pane that this list fills."""
+
+    class ClickedTwice(Message):
+        """A row was clicked twice."""
 
     def __init__(self, view: View, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -220,3 +224,5 @@ class RowList(ScrollView, can_focus=True):
         y = event.y + self.scroll_offset.y
         if 0 <= y < len(self.entries) and (key := self.entries[y].key) is not None:
             self._move(key)
+            if event.chain == 2:
+                self.post_message(self.ClickedTwice())
