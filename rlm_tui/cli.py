@@ -13,6 +13,11 @@ from rlm_tui.usage import BAD_USAGE, INTERRUPTED, UsageError
 
 DESCRIPTION = "The debugger for Recursive Language Models: watch a recursive run live, hold it, change it."
 
+HOME = (*config.PLACES, *config.SCREEN)
+"""The settings that can be given without a command."""
+HOMES = "home_"
+"""What their names begin with, to tell them from those of a command."""
+
 
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong option, and where to look. Options are written out: an abbreviation may mean two later."""
@@ -29,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = _Parser(prog="rlm-tui", description=DESCRIPTION)
     top.add_argument("--version", action="store_true", help="print the version")
+    # Without a command, they are home's. A command has its own, after it.
+    _settings(top, HOME, HOMES)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     demo = commands.add_parser(
@@ -97,13 +104,17 @@ def _without_screen(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="no screen: one JSON object on stdout")
 
 
-def _settings(command: argparse.ArgumentParser, settings: Sequence[config.Setting]) -> None:
+def _settings(command: argparse.ArgumentParser, settings: Sequence[config.Setting], prefix: str = "") -> None:
     for setting in settings:
         # Values stay texts here: `config.settings` reads them, by one rule for all places.
         if setting.metavar:
-            command.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=setting.help)
+            command.add_argument(
+                setting.flag, dest=f"{prefix}{setting.name}", metavar=setting.metavar, help=setting.help
+            )
         else:
-            command.add_argument(setting.flag, dest=setting.name, action="store_true", default=None, help=setting.help)
+            command.add_argument(
+                setting.flag, dest=f"{prefix}{setting.name}", action="store_true", default=None, help=setting.help
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,8 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.version:
             return _version()
         if args.command is None:
-            parser().print_help()
-            return 0
+            return _home(args)
         return _dispatch(args)
     except UsageError as error:
         print(f"rlm-tui: {error}", file=sys.stderr)
@@ -142,9 +152,22 @@ def _version() -> int:
     return 0
 
 
+def _home(args: argparse.Namespace) -> int:
+    """Home where there is a terminal for it, else the help."""
+    if not sys.stdout.isatty():
+        parser().print_help()
+        return 0
+    from rlm_tui import homing
+
+    return homing.home(config.settings({setting.name: getattr(args, f"{HOMES}{setting.name}") for setting in HOME}))
+
+
 def _dispatch(args: argparse.Namespace) -> int:
     from rlm_tui import commands, listing
 
+    for setting in HOME:
+        if getattr(args, f"{HOMES}{setting.name}") is not None:
+            raise UsageError(f"{setting.flag} goes after the command: rlm-tui {args.command} … {setting.flag}")
     flags = {name: getattr(args, name, None) for name in config.ALL}
     if args.command == "doctor":
         return commands.doctor(args, flags)

@@ -25,6 +25,7 @@ from rlm_tui.usage import ANSWERED, BAD_USAGE, INTERRUPTED, MODEL, NO_ANSWER, Us
 if TYPE_CHECKING:
     from rlm_tui.debugger.reading import ReadOnlySession
     from rlm_tui.debugger.session import Session
+    from rlm_tui.engine.run import EngineRun
     from rlm_tui.llm.pace import Pace
 
 
@@ -41,10 +42,16 @@ def demo(args: argparse.Namespace, found: Settings) -> int:
     name = args.scenario or DEFAULT
     if name not in NAMES:
         raise UsageError(unknown(name))
-    return _start(args, found, lambda: _scenario(name, args.seed))
+    return _start(args, found, lambda: scripted(name, args.seed))
 
 
-def _scenario(name: str, seed: int | None) -> Material:
+def scripted(name: str, seed: int | None = None) -> Material:
+    """What a scenario is about.
+
+    Args:
+        name: The scenario's, or a variant's.
+        seed: Of its data; None for that of every demo.
+    """
     from rlm_tui.demo.catalogue import DEFAULT_SEED, PREFIX, scenario
 
     drawn = DEFAULT_SEED if seed is None else seed
@@ -164,7 +171,6 @@ S = TypeVar("S", "Session", "ReadOnlySession")
 
 def _show(make: Callable[[], S], found: Settings, pace: Pace) -> S:
     """Open the screen on a session that is made while its first frame is looked at."""
-    from rlm_tui.llm.pace import Pace
     from rlm_tui.tui.app import DebuggerApp
 
     made: list[S] = []
@@ -173,34 +179,55 @@ def _show(make: Callable[[], S], found: Settings, pace: Pace) -> S:
         made.append(make())
         return made[0]
 
-    mouse = not found.get("no_mouse", False)
-    app = DebuggerApp(
-        session,
-        reopen=lambda path: GoingOn(found, path, pace).session(),
-        # Nobody watches a scripted model speak there.
-        unattended=lambda path: GoingOn(found, path, Pace("instant")).unattended(),
-        theme=found.get("theme"),
-        ascii=_ascii(found),
-        mouse=mouse,
-    )
+    app = DebuggerApp(session, **screen(found, pace))
     app.run()
     if app.fault is not None:
         raise app.fault
     if not made:
         raise KeyboardInterrupt
     for other in app.sessions[1:]:
-        _tell_of_branch(other.path)
+        if other.path is not None:
+            tell_of("A branch", other.path)
     return made[0]
 
 
-def _tell_of_branch(path: Path | None) -> None:
-    """After the screen: where a branch is that was open on it too."""
+def screen(found: Settings, pace: Pace) -> dict[str, Any]:
+    """What every app is given.
+
+    Args:
+        found: The settings.
+        pace: The scripted model's, of branches that are gone on with.
+    """
+    from rlm_tui.llm.pace import Pace
+
+    def reopen(path: Path) -> Session:
+        return GoingOn(found, path, pace).session()
+
+    def unattended(path: Path) -> EngineRun:
+        # Nobody watches a scripted model speak there.
+        return GoingOn(found, path, Pace("instant")).unattended()
+
+    return {
+        "reopen": reopen,
+        "unattended": unattended,
+        "theme": found.get("theme"),
+        "ascii": _ascii(found),
+        "mouse": not found.get("no_mouse", False),
+    }
+
+
+def tell_of(what: str, path: Path) -> None:
+    """After the screen: where a run is that was on it.
+
+    Args:
+        what: What it is, in words.
+        path: Its directory.
+    """
     from rlm_tui.journal.summary import summarize
 
-    if path is not None:
-        one = summarize(path)
-        verb = "resume" if one.state == "left" else "open"
-        print(f"A branch is kept, {one.state}: rlm-tui {verb} {one.id}", file=sys.stderr)
+    one = summarize(path)
+    verb = "resume" if one.state == "left" else "open"
+    print(f"{what} is kept, {one.state}: rlm-tui {verb} {one.id}", file=sys.stderr)
 
 
 def _ascii(found: Settings) -> bool:

@@ -65,6 +65,21 @@ def runs_of(place: dict[str, str]) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda run: run.stat().st_ctime_ns) if folder.exists() else []
 
 
+def test_without_a_command_and_a_terminal_it_is_the_help(place: dict[str, str]) -> None:
+    done = rlm(place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: rlm-tui" in done.stdout and "doctor" in done.stdout
+    assert runs_of(place) == []
+
+
+@pytest.mark.parametrize("flag", ["--ascii", "--no-mouse", "--theme=rlm-light", "--runs-dir=elsewhere"])
+def test_what_is_homes_is_not_quietly_dropped_before_a_command(place: dict[str, str], flag: str) -> None:
+    done = rlm(place, flag, "demo", "--list")
+    name = flag.partition("=")[0]
+    assert done.returncode == 2
+    assert done.stderr == f"rlm-tui: {name} goes after the command: rlm-tui demo … {name}\n"
+
+
 @pytest.mark.parametrize("name", sorted(SCENARIOS.keys() - {"broken"}))
 def test_a_demo_without_a_screen_equals_its_oracle(place: dict[str, str], name: str) -> None:
     done = rlm(place, "demo", name, "--headless", "--json")

@@ -17,8 +17,8 @@ from tests.terminal import Terminal
 from tests.test_cli import place, rlm, runs_of
 
 __all__ = ["place"]
-OURS = [line for line in readme.commands() if line.startswith("rlm-tui ")]
-INSTALLING = [line for line in readme.commands() if not line.startswith("rlm-tui ")]
+OURS = [line for line in readme.commands() if line.split()[0] == "rlm-tui"]
+INSTALLING = [line for line in readme.commands() if line not in OURS]
 
 
 def test_the_two_first_commands_are_those_that_ci_runs() -> None:
@@ -47,7 +47,15 @@ MODELS = [line for line in OURS if line.startswith("rlm-tui doctor --model")]
 
 
 def test_no_command_is_left_out_here() -> None:
-    assert sorted([*QUIET, *BWRAP, *HELD, *REAL, *MODELS, "rlm-tui open RUN", *RESUMED]) == sorted(OURS)
+    assert sorted(["rlm-tui", *QUIET, *BWRAP, *HELD, *REAL, *MODELS, "rlm-tui open RUN", *RESUMED]) == sorted(OURS)
+
+
+def test_without_a_command_it_begins_at_home(place: dict[str, str]) -> None:
+    assert "rlm-tui" in OURS
+    with Terminal("-m", "rlm_tui.cli", env=place) as terminal:
+        terminal.until("No runs yet.")
+        terminal.type("Q")
+        assert terminal.ended() == 0
 
 
 @pytest.mark.parametrize("line", QUIET)

@@ -93,6 +93,39 @@ def test_a_run_is_opened_again_and_quits_at_once(start: Callable[..., Terminal],
     assert (run / "journal.jsonl").read_bytes() == before
 
 
+def test_home_plays_a_demo_comes_back_and_tells_what_is_kept(
+    start: Callable[..., Terminal], place: dict[str, str]
+) -> None:
+    with start("--ascii") as terminal:
+        terminal.until("No runs yet.")
+        terminal.type("1")
+        terminal.until("= 1 demos =")
+        terminal.type("\r")
+        terminal.until("Which key fingerprint")
+        terminal.type("q")
+        terminal.until("leave")
+        terminal.type("\r")
+        terminal.until("the debugger for Recursive Language Models")
+        terminal.until("scripted")
+        terminal.type("Q")
+        assert terminal.ended() == 0
+        (run,) = runs_of(place)
+        assert f"A run is kept, left: rlm-tui resume {run.name}" in terminal.text
+        assert "Traceback" not in terminal.text
+
+
+def test_home_takes_its_folder_and_theme_from_flags(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    rlm({**os.environ, "RLM_TUI_RUNS_DIR": str(tmp_path / "other")}, "demo", "needle", "--headless")
+    with start("--runs-dir", str(tmp_path / "other"), "--theme", "rlm-light", "--no-mouse") as terminal:
+        terminal.until("Which key fingerprint")
+        assert b"\x1b[?1000h" not in terminal.raw
+        terminal.type("Q")
+        assert terminal.ended() == 0
+    with start("--theme", "sepia") as terminal:
+        assert terminal.ended() == 2
+        assert "there is no theme 'sepia'" in terminal.text
+
+
 def test_a_killed_debugger_leaves_no_worker_and_a_journal_that_opens(
     start: Callable[..., Terminal], place: dict[str, str]
 ) -> None:

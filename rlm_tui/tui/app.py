@@ -51,7 +51,7 @@ class DebuggerApp(App[Wish | None]):
 
     Args:
         session: The run, or what makes it, called in a thread once the first frame is painted. Closed when the app is
-            over.
+            over. None where a subclass begins with something else.
         reopen: Makes the session that goes on with a run of a directory, in a thread; None where that can't be had.
         unattended: Makes what goes on with a run of a directory by itself; None where that can't be had.
         theme: A theme's name; None means ours, or the one of sixteen colours under ``NO_COLOR``.
@@ -72,7 +72,7 @@ class DebuggerApp(App[Wish | None]):
 
     def __init__(
         self,
-        session: SessionLike | Callable[[], SessionLike],
+        session: SessionLike | Callable[[], SessionLike] | None,
         *,
         reopen: Callable[[Path], SessionLike] | None = None,
         unattended: Unattended | None = None,
@@ -91,6 +91,7 @@ class DebuggerApp(App[Wish | None]):
         self._mouse = mouse
         self._desk: Desk | None = None
         self._desks: dict[str, Desk] = {}
+        self._opened = 0
         self._reopen = reopen
         self._unattended = unattended
         self._trials: list[Trials] = []
@@ -98,7 +99,7 @@ class DebuggerApp(App[Wish | None]):
         self._loader: Thread | None = None
         if callable(session):
             self._make = session
-        else:
+        elif session is not None:
             self._desk = self._furnished(session)
         self.set_class(ascii, "-ascii")
         self.theme = theme or (ANSI_DARK.name if plain else DARK.name)
@@ -107,6 +108,11 @@ class DebuggerApp(App[Wish | None]):
         from rlm_tui.tui.desk import Desk
 
         return Desk(session, self._glyphs, self._clock, self.request_quit)
+
+    @property
+    def signs(self) -> Glyphs:
+        """The signs to draw with."""
+        return self._glyphs
 
     @property
     def desk(self) -> Desk:
@@ -179,14 +185,16 @@ class DebuggerApp(App[Wish | None]):
 
     def _make_it(self) -> None:
         """In the loader's thread: everything that takes time."""
-        make = self._make
-        assert make is not None
         try:
-            self._desk = self._furnished(make())
+            self._prepare()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the one who opened the screen is told
             self.fault = error
         if self._running:
             self.call_from_thread(self._made)
+
+    def _prepare(self) -> None:
+        assert self._make is not None
+        self._desk = self._furnished(self._make())
 
     def _made(self) -> None:
         if self.fault is not None:
@@ -200,7 +208,7 @@ class DebuggerApp(App[Wish | None]):
 
     def _put_up(self, desk: Desk) -> None:
         """Give a desk a stack of screens of its own, and turn to it."""
-        mode = f"run-{len(self._desks)}"
+        mode, self._opened = f"run-{self._opened}", self._opened + 1
         self._desks[mode] = desk
         # Textual leaves open what a screen may come back with.
         self.add_mode(mode, lambda: desk.main)  # pyright: ignore[reportUnknownMemberType]
@@ -208,6 +216,10 @@ class DebuggerApp(App[Wish | None]):
 
     def _begin(self) -> None:
         self._start(self.desk)
+        self.keep_up()
+
+    def keep_up(self) -> None:
+        """Take what comes, from now on."""
         self.set_interval(1 / RATE, self.drain)
         self.drain()
 
@@ -241,7 +253,7 @@ class DebuggerApp(App[Wish | None]):
         elif (make := _watched(path) or self._reopen) is None:
             self.main.say(f"The branch is kept: rlm-tui resume {path.name}")
         else:
-            self._load(partial(self._make_another, make, path, to_change))
+            self._load(partial(self._make_another, partial(make, path), to_change))
 
     def try_out(self, run: Path, plan: Plan) -> Trials | str:
         """Make branches of a run that go on by themselves to their ends.
@@ -267,19 +279,23 @@ class DebuggerApp(App[Wish | None]):
         """How many branches still go on by themselves, or are to."""
         return sum(trials.plan.size - trials.over for trials in self._trials if trials.going)
 
-    def _make_another(self, reopen: Callable[[Path], SessionLike], path: Path, to_change: bool) -> None:
+    def _make_another(self, make: Callable[[], SessionLike], to_change: bool) -> None:
         """In the loader's thread."""
         try:
-            desk = self._furnished(reopen(path))
+            desk = self._furnished(make())
         except Exception as error:  # noqa: BLE001 - whatever it is, the person is told; the run on the screen goes on
             if self._running:
-                self.call_from_thread(self.main.say, f"It can't be gone on with: {error}")
+                self.call_from_thread(self.refused, error)
             return
         desk.to_change = to_change
         if self._running:
             self.call_from_thread(self._made_another, desk)
         else:
             desk.session.close(1.0)
+
+    def refused(self, error: Exception) -> None:
+        """Say why another run could not be put on the screen."""
+        self.main.say(f"It can't be gone on with: {error}")
 
     def _made_another(self, desk: Desk) -> None:
         self._put_up(desk)
@@ -300,34 +316,60 @@ class DebuggerApp(App[Wish | None]):
                     self._tell(desk, notices[desk.told :])
 
     def _tell(self, desk: Desk, notices: Sequence[str]) -> None:
-        """Tell what came up on the way. A run that broke off before it began leaves nothing to look at."""
+        """Tell what came up on the way."""
         from rlm_tui.tui.text import clean
 
         desk.told += len(notices)
         if desk.view.live.seen == 0 and not desk.session.read_only:
-            self.exit(None)
+            self.broke_off(desk)
+            return
         for notice in notices:
             self.notify(clean(notice), severity="error", timeout=NOTICED_S, markup=False)
+
+    def broke_off(self, desk: Desk) -> None:
+        """A run broke off before it began, and leaves nothing to look at: whoever opened the screen tells why."""
+        self.exit(None)
+
+    def go_home(self) -> bool:
+        """Go back to where the runs on the screen were opened; False when that was not here."""
+        return False
 
     # Quitting ----------------------------------------------------------------------------------------------------
 
     def request_quit(self) -> None:
         """Quit; ask first when the run can still go on."""
+        if not self.ask_to_end("Quit", self._quit):
+            self.exit(None)
+
+    def ask_to_end(self, title: str, then: Callable[[Choice | None], None]) -> bool:
+        """Ask what is to become of what still goes on.
+
+        Args:
+            title: What it is asked for, in a word.
+            then: Gets the answer.
+
+        Returns:
+            Whether there was something to ask.
+        """
         going = [desk for desk in self._desks.values() if not desk.over]
         if not going and not self.trying:
-            self.exit(None)
-            return
+            return False
         from rlm_tui.tui.screens.quit import QuitDialog
 
         if not any(isinstance(screen, QuitDialog) for screen in self.screen_stack):
-            self.push_screen(QuitDialog(self.view, [desk.view for desk in going], self.trying), self._quit)
+            self.push_screen(QuitDialog(self.view, [desk.view for desk in going], self.trying, title), then)
+        return True
+
+    def end_all(self, choice: Literal["leave", "kill"]) -> None:
+        """Leave every run, or end it."""
+        for session in self.sessions:
+            session.leave() if choice == "leave" else session.kill()
+        for trials in self._trials:
+            trials.leave()
 
     def _quit(self, choice: Choice | None) -> None:
         if choice in ("leave", "kill"):
-            for session in self.sessions:
-                session.leave() if choice == "leave" else session.kill()
-            for trials in self._trials:
-                trials.leave()
+            self.end_all(choice)
             self.exit("left" if choice == "leave" else "killed")
 
     async def action_quit(self) -> None:

@@ -34,6 +34,7 @@ from rlm_tui.tui.widgets.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Looked, SessionLike
+    from rlm_tui.tui.app import DebuggerApp
 
 TINY_KEYS = frozenset({"quit", "interrupt"})
 
@@ -275,7 +276,8 @@ class MainScreen(OpeningScreen, FindingScreen):
         self.notify(f"Copied {count(len(text), 'character')}.", timeout=SAID, markup=False)
 
     def do_back(self) -> None:
-        """Hide the notice; end finding; show all rows; back to now; out of the zoom; in narrow, to the pane before."""
+        """Hide the notice; end finding; show all rows; back to now; out of the zoom; in narrow, to the pane before;
+        home."""
         if self.query_one(Notice).hide() or self.query_one(FindLine).back():
             return
         if self.view.past is not None:
@@ -284,7 +286,7 @@ class MainScreen(OpeningScreen, FindingScreen):
             self.do_zoom()
         elif self.view.size == "narrow" and self.pane != "calls":
             self.do_pane(-1)
-        else:
+        elif not cast("DebuggerApp", self.host).go_home():
             self.say("There is nothing to go back to. Q quits.")
 
     def do_interrupt(self) -> None:
