@@ -73,17 +73,35 @@ def scripted(name: str, seed: int | None = None) -> Material:
 
 def run(args: argparse.Namespace, found: Settings) -> int:
     """Answer a person's question on a real model."""
+    material, remark = asked(args.question, args.context, found)
+    if remark:
+        print(f"rlm-tui: {remark}", file=sys.stderr)
+    return _start(args, found, material)
+
+
+def asked(question: str, source: str | None, found: Settings) -> tuple[Callable[[], Material], str | None]:
+    """Check a question of a person's own.
+
+    Args:
+        question: What to answer.
+        source: Where the context is, as `read_context` has it.
+        found: The settings.
+
+    Returns:
+        What makes the run's material, and a remark for the person or None.
+
+    Raises:
+        UsageError: When the question, the context or a model won't do.
+    """
     model = found.get("model")
     if model is None:
         raise UsageError(f"no model: give --model provider/name, set RLM_TUI_MODEL, or write model in {user_file()}")
-    if not args.question.strip():
+    if not question.strip():
         raise UsageError("the question is empty")
-    check_models([model, found.get("sub_model")], found.get("api_base"))
-    context, remark = read_context(args.context)
-    if remark:
-        print(f"rlm-tui: {remark}", file=sys.stderr)
-    config = {"api_base": found.get("api_base")} if found.get("api_base") else {}
-    return _start(args, found, lambda: Material(context, args.question, model, config))
+    base = found.get("api_base")
+    check_models([model, found.get("sub_model")], base)
+    context, remark = read_context(source)
+    return lambda: Material(context, question, model, {"api_base": base} if base else {}), remark
 
 
 def _start(args: argparse.Namespace, found: Settings, material: Callable[[], Material]) -> int:

@@ -221,7 +221,7 @@ ACTIONS: tuple[Action, ...] = (
            "app", legal.always),
     Action("help", ("question_mark", "f1"), "help", "What the keys do.", "app", legal.always),
     Action("back", ("q", "escape"), "back",
-           "End finding or filtering; out of the past and the zoom; in a narrow window, to the pane before; then home.",
+           "End finding or filtering; out of the past and the zoom; when narrow, to the pane before; then home.",
            "app", legal.always),
     Action("interrupt", ("ctrl+c",), "copy or pause", "Copy what is marked; else pause; else offer to quit.",
            "app", legal.always),

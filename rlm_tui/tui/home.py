@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ class Shown:
         first: The name of the one that the cursor is on at first.
         command: What is typed for a new run.
         model: What the settings have for its model, in words.
+        fields: What the settings have for model and limits, the fields of the form for a new run.
         runs: The folder that runs are kept in.
         version: Ours.
     """
@@ -42,24 +43,30 @@ class Shown:
     first: str
     command: str
     model: str
+    fields: Mapping[str, str]
     runs: Path
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What is behind home. Each is called in a thread; what it raises is told to the person.
+    """What is behind home. Each but one is called in a thread; what it raises is told to the person.
 
     Attributes:
         shown: Gives what home shows.
         play: Makes the session of a demo, by its name.
         go_on: Makes the session that goes on with a run that was left, by its directory.
+        follows: Says what a run of one's own would be, from the fields of its form; raises what is wrong with them.
+            Called while they are typed, in the screen's thread.
+        ask: Checks a run of one's own; what makes its session, and a remark for the person or an empty text.
         put_away: Closes a session, and forgets its run when nothing ever happened in it.
     """
 
     shown: Callable[[], Shown]
     play: Callable[[str], SessionLike]
     go_on: Callable[[Path], SessionLike]
+    follows: Callable[[Mapping[str, str]], Sequence[str]]
+    ask: Callable[[Mapping[str, str]], tuple[Callable[[], SessionLike], str]]
     put_away: Callable[[SessionLike], None]
 
 

@@ -108,8 +108,9 @@ TRIALS: dict[str, Key] = {
 """The keys of the table of outcomes."""
 
 HOME: dict[str, Key] = {
-    "go": Key(("enter",), "open", help="Play the demo, or open the run: one that was left is gone on with, and opens "
-              "held; one that ended, or goes on elsewhere, is looked at."),
+    "go": Key(("enter",), "open", help="Play the demo, ask a question of your own, or open the run: one that was left "
+              "is gone on with, and opens held; one that ended, or goes on elsewhere, is looked at."),
+    "copy": Key(("y",), "copy", help="Copy the command that asks a question of your own."),
     "look": Key(("o",), "look", help="Look at the run without going on with it."),
     "section": Key(("tab",), "section", help="The next list."),
     "section_back": Key(("shift+tab",), "section back", help="The list before."),

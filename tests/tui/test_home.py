@@ -171,7 +171,7 @@ async def test_one_cursor_goes_through_all_lists_and_sections_have_keys(tmp_path
         await stage.press("home")
         assert at.at == "demo:needle"
         await stage.press("down", "down", "down", "down")
-        assert at.at == "new:" and "enter copy it" in stage.footer
+        assert at.at == "new:" and "enter ask   y copy" in stage.footer
         await stage.press("down")
         assert at.at == "run:231114-2259-66b1" and "enter go on   o look" in stage.footer
         await stage.press("j")
@@ -208,7 +208,7 @@ async def test_help_names_every_key_of_home(tmp_path: Path) -> None:
 @in_loop
 async def test_the_command_for_a_new_run_is_copied(tmp_path: Path) -> None:
     async with at_home(tmp_path) as stage:
-        await stage.press("2", "enter")
+        await stage.press("2", "y")
         assert stage.app.clipboard == 'rlm-tui run "QUESTION" --context FILE --model provider/name'
         assert "Copied." in stage.footer
 

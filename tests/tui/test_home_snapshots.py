@@ -74,3 +74,8 @@ def test_refused(snap_compare: Compare, tmp_path: Path) -> None:
 
 def test_help(snap_compare: Compare, tmp_path: Path) -> None:
     compare(snap_compare, MEDIUM, tmp_path, "question_mark", until="What the keys do")
+
+
+def test_asking(snap_compare: Compare, tmp_path: Path) -> None:
+    keys = ("2", "enter", *"why", "tab", "tab", *"scripted:needle", "tab", *"depth", "space", "1")
+    compare(snap_compare, NARROW, tmp_path / "none", *keys, until="iterations, depth 1,")

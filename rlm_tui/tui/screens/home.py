@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -12,13 +13,16 @@ from textual.binding import Binding, BindingType
 
 from rlm_tui.debugger.reading import ReadOnlySession
 from rlm_tui.journal.summary import summarize
-from rlm_tui.tui.bridge import Bridge
+from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.comparing import later
+from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.keys import HOME
 from rlm_tui.tui.recent import Recent
 from rlm_tui.tui.rows import home
 from rlm_tui.tui.rows.home import SECTIONS, Section
 from rlm_tui.tui.rows.line import Line
+from rlm_tui.tui.screens.ask import AskDialog, Said
+from rlm_tui.tui.screens.asking import question
 from rlm_tui.tui.screens.help import HelpDialog, page_of
 from rlm_tui.tui.screens.listed import ListedScreen
 from rlm_tui.tui.text import clean, wrap
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
     from rlm_tui.tui.home import Doors, Shown
 
+REMARK_S = 20.0
+"""Seconds that a remark on a context is told."""
 AGAIN_S = 2.0
 """Seconds between two looks at runs that are being written."""
 ABOUT = "The demos, how a question of your own is asked, and the runs that are kept. Nothing runs behind this screen."
@@ -70,6 +76,8 @@ class HomeScreen(ListedScreen):
         self._bridge = Bridge()
         self._reading = False
         self._refusal = ""
+        self._drafts = Drafts()
+        self._asked: tuple[Callable[[], SessionLike], str] | None = None
 
     def compose(self) -> ComposeResult:
         """The mark, the lists, what was refused, the keys."""
@@ -138,12 +146,14 @@ class HomeScreen(ListedScreen):
     def keys(self) -> Sequence[Pair]:
         """What can be done with the row under the cursor."""
         run, at = self.listed.run, self.listed.at
-        word = "play" if at.startswith(DEMO) else "copy it" if at == NEW else "open"
+        word = "play" if at.startswith(DEMO) else "ask" if at == NEW else "open"
         if run is not None:
             word = {"left": "go on", "running": "watch"}.get(run.state, word)
         found = [(HOME["go"].key, word, "go")]
         if run is not None and run.state == "left":
             found.append((HOME["look"].key, HOME["look"].word, "look"))
+        if at == NEW:
+            found.append((HOME["copy"].key, HOME["copy"].word, "copy"))
         return [*found, *((HOME[id].key, HOME[id].word, id) for id in ("section", "again"))]
 
     def opening(self, said: str) -> None:
@@ -191,6 +201,8 @@ class HomeScreen(ListedScreen):
                 self._section(1 if id == "section" else -1)
             case "again":
                 self.read()
+            case "copy":
+                self._copy()
             case "help":
                 self.app.push_screen(HelpDialog(self._view.glyphs, partial(page_of, ABOUT, HOME)))  # pyright: ignore[reportUnknownMemberType]
             case "back":
@@ -217,10 +229,38 @@ class HomeScreen(ListedScreen):
             name = at.removeprefix(DEMO)
             self._enter(f"Starting {name}.", partial(self._doors.play, name))
         elif at == NEW:
-            self.app.copy_to_clipboard(self._shown.command)  # pyright: ignore[reportUnknownMemberType]
-            self.say("Copied. Put your question into it, in a shell.")
+            self._ask()
         else:
             self._open(looking=False)
+
+    def _copy(self) -> None:
+        self.app.copy_to_clipboard(self._shown.command)  # pyright: ignore[reportUnknownMemberType]
+        self.say("Copied. Put your question into it, in a shell.")
+
+    # A run of one's own ----------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        asks = question(self._shown.fields, self._doors.follows, self._make)
+        dialog = AskDialog(self._view, self._bridge, self._drafts, asks)
+        self.app.push_screen(dialog, self._start)  # pyright: ignore[reportUnknownMemberType]
+
+    def _make(self, said: Said) -> Future[Answer]:
+        return later(partial(self._made, said))
+
+    def _made(self, said: Said) -> Answer:
+        """In a thread: a context may be large."""
+        try:
+            self._asked = self._doors.ask(said)
+        except Exception as error:  # noqa: BLE001 - whatever stands in its way is said in the form, where all that was typed is
+            return str(error)
+        return None
+
+    def _start(self, done: bool | None) -> None:
+        if done and self._asked is not None:
+            (make, remark), self._asked = self._asked, None
+            self._enter("Starting the run.", make)
+            if remark:
+                self.notify(clean(remark), timeout=REMARK_S, markup=False)
 
     def _open(self, *, looking: bool) -> None:
         run = self.listed.run
