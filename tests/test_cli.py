@@ -326,7 +326,7 @@ def test_a_run_that_could_not_begin_is_told_after_the_screen(
 ) -> None:
     monkeypatch.setenv("PATH", failing)
     found = Settings({"confine": "bwrap", "runs_dir": tmp_path / "runs"})
-    making = Making(found, lambda: commands._scenario("needle", None), Pace("instant"), None)
+    making = Making(found, lambda: commands.scripted("needle", None), Pace("instant"), None)
     session = making.session()
     session.start(lambda event: None)
     end = time.monotonic() + 30

@@ -37,6 +37,11 @@ class RequestFailed(Exception):
         self.original = original
 
 
+def attempts_for(error: ModelError) -> int:
+    """How many attempts are made by themselves where this is what goes wrong."""
+    return {True: ATTEMPTS, "once": 2, False: 1}[error.retry]
+
+
 def wait_before_next(error: ModelError, attempt: int) -> float | None:
     """Seconds before the next attempt by itself, or None when there is to be none.
 
@@ -44,8 +49,7 @@ def wait_before_next(error: ModelError, attempt: int) -> float | None:
         error: Why this attempt failed.
         attempt: Its number, from 1.
     """
-    most = {True: ATTEMPTS, "once": 2, False: 1}[error.retry]
-    if attempt >= most:
+    if attempt >= attempts_for(error):
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_ASKED_WAIT_S else None
@@ -235,7 +239,9 @@ class _One:
             case ModelError():
                 self.original = error.original or error
                 wait = wait_before_next(error, start.attempt - self.first + 1)
-                return {"reply": error.partial or heard, "error": error.info, "usage": error.usage, "wait": wait}
+                most = attempts_for(error) + self.first - 1 if wait is not None else None
+                said = {"reply": error.partial or heard, "error": error.info, "usage": error.usage}
+                return {**said, "wait": wait, "of": most}
             case UnknownModelError():
                 return {"reply": heard, "error": ErrorInfo(kind="model", message=str(error))}
             case _:

@@ -135,6 +135,8 @@ class LlmEnd(Event):
     error: ErrorInfo | None = None
     wait: float | None = None
     """Seconds before the next attempt, when there is to be one."""
+    of: int | None = None
+    """How many attempts there may be by themselves, when there is to be another."""
 
 
 class ExecStart(Event):

@@ -217,7 +217,8 @@ class Run(Hands):
             return
         attempt.status, attempt.reply, attempt.reasoning = event.status, event.reply, event.reasoning
         attempt.finish_reason, attempt.usage, attempt.error = event.finish_reason, event.usage, event.error
-        attempt.api_base, attempt.wait, attempt.ms, attempt.ended = event.api_base, event.wait, event.ms, event.t
+        attempt.api_base, attempt.wait, attempt.of, attempt.ms = event.api_base, event.wait, event.of, event.ms
+        attempt.ended = event.t
         attempt.stream = ()
         if event.status == "partial" and event.by == "human":
             self._taken(owner)

@@ -67,6 +67,8 @@ class Attempt:
     usage: Usage | None = None
     error: ErrorInfo | None = None
     wait: float | None = None
+    of: int | None = None
+    """How many attempts there may be by themselves, where another follows."""
     ms: float = 0.0
     ended: float | None = None
     stream: Sequence[str] = ()

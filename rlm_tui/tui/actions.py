@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rlm_tui.tui import legal, naming
+from rlm_tui.tui import legal, naming, whom
 from rlm_tui.tui.keys import shown
-from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
@@ -115,8 +115,13 @@ def _pause(view: View, session: SessionLike) -> Future[str | None]:
 ACTIONS: tuple[Action, ...] = (
     Action("release", ("a", "c", "f5"), "release", "Hand the held value on as it is now: send, run, accept.",
            "decide", legal.in_scope, lambda v, s: s.release(target(v), v.scope), naming.release, decides=True),
-    Action("again", ("r",), "again", "Ask again: try what failed once more, or have further replies to choose from.",
+    Action("again", ("r",), "again",
+           "Ask again: try what failed once more, without its wait too, or have further replies to choose from.",
            "decide", legal.again, names=naming.again, decides=True),
+    Action("give_up", ("w",), "give up", "Do not wait for the next attempt: hold at what went wrong.",
+           "decide", legal.gives_up, lambda v, s: s.give_up(whom.address_of(whom.waiting(v)))),
+    Action("take", ("P",), "take what came", "Take what there is of a reply that is being written, or broke off.",
+           "decide", legal.takes, lambda v, s: s.take(whom.address_of(whom.writing(v) or whom.broke_off(v)))),
     Action("edit", ("e",), "edit", "Change the held value: code, reply, messages, prompt, answer, observation, limit.",
            "decide", legal.edit, names=naming.edit, decides=True),
     Action("edit_elsewhere", ("E",), "in $EDITOR", "Change the held value in the editor that VISUAL or EDITOR names.",
@@ -231,14 +236,14 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 BAR = (
-    "release", "edit", "revert", "skip", "again", "supply", "force_final", "step", "next", "into", "out", "iteration",
-    "to_cursor", "kill", "pause", "release_all",
+    "release", "edit", "revert", "skip", "again", "take", "supply", "force_final", "step", "next", "into", "out",
+    "iteration", "to_cursor", "kill", "pause", "release_all",
 )  # fmt: skip
 """The decision bar's order, after the primary verb."""
 BAR_AT_LINE = ("release", "step", "evaluate", "console", "pause", "force_final", "release_all")
 """The same for a block that was broken in to."""
 
-FOOTER_RUNNING = ("pause", "step", "next", "scope", "force_final", "kill")
+FOOTER_RUNNING = ("pause", "take", "step", "next", "scope", "force_final", "kill")
 FOOTER = (
     "open_value", "message", "pane", "next_held", "evaluate", "console", "scope", "follow", "find", "break_here",
     "stops", "fork", "compare", "branches", "zoom", "copy", "parent", "child", "iteration_back",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rlm_tui.journal import address
-from rlm_tui.journal.events import Point
-from rlm_tui.journal.fork import points_at
 from rlm_tui.journal.tree import Block, Call, Iteration
 from rlm_tui.tui.rows.pages import COUNT, MESSAGES, VARIABLES
 from rlm_tui.tui.rows.status import running_block
 from rlm_tui.tui.selection import ANSWER, OBS
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import broke_off, node_of, points, subject, waiting, writing
 from rlm_tui.tui.words import ends_here, failed, is_edited
 
 if TYPE_CHECKING:
@@ -21,36 +19,6 @@ READ_ONLY = "This run is read-only: it can be looked at, not changed."
 
 
 PAST = "This is the past: nothing can be changed in it. l goes back to now, D makes a branch from here."
-
-
-def node_of(view: View) -> str:
-    """The RLM node that a verb acts on: the one that waits for the held value, else the selected call's, else the
-    one in view."""
-    held = view.held_here()
-    if held is not None:
-        return held.node
-    call = view.selected_call()
-    child = view.run.nodes.get(call) if call is not None else None
-    node = child.id if child is not None and child.status == "open" else view.node
-    return node if node in view.run.nodes else address.node_of(address.parent(node))
-
-
-def subject(view: View) -> str:
-    """What is killed, or answered by hand: the selected call, else the one that is held, else what is in view."""
-    call, held = view.selected_call(), view.held_here()
-    if call is not None:
-        return call
-    if held is not None:
-        return view.home_of(held)
-    return view.node
-
-
-def points(view: View) -> tuple[Point, ...]:
-    """At which points of the selected thing a branch can begin, the most natural one first."""
-    id = view.item or view.node
-    if id.endswith(OBS):
-        return ("observe",)
-    return points_at(view.run, id.removesuffix(ANSWER))
 
 
 def always(view: View, session: SessionLike) -> str | None:
@@ -202,9 +170,27 @@ def skip(view: View, session: SessionLike) -> str | None:
     return "Only a block that is held can be skipped, and only a final answer rejected."
 
 
+def gives_up(view: View, session: SessionLike) -> str | None:
+    """While a request waits for its next attempt."""
+    if why := scoped(view, session):
+        return why
+    return None if waiting(view) is not None else "No request waits here for its next attempt."
+
+
+def takes(view: View, session: SessionLike) -> str | None:
+    """While a reply is being written, and where one broke off."""
+    if why := scoped(view, session):
+        return why
+    if writing(view) is not None or broke_off(view) is not None:
+        return None
+    return "No reply is being written here of which something has come."
+
+
 def again(view: View, session: SessionLike) -> str | None:
-    """At something that failed, a reply, or the answer of a plain call."""
+    """At something that failed, a reply, or the answer of a plain call; and while a request waits for its next try."""
     held = view.held_here()
+    if held is None and gives_up(view, session) is None:
+        return None
     if why := at_hold(view, session):
         return why
     if held is None or held.point in ("error", "reply"):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rlm_tui.journal.address import ROOT
 from rlm_tui.tui.copied import copies_output
-from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.selection import ANSWER, OBS
 from rlm_tui.tui.text import cut
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of, subject, waiting
 from rlm_tui.tui.words import edits_of, failed, is_edited, release_word
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def release(view: View, session: SessionLike) -> str:
 def again(view: View, session: SessionLike) -> str:
     """What asking again is called here."""
     held = view.held_here()
+    if held is None and waiting(view) is not None:
+        return "try now"
     if held is not None and held.point == "reply":
         return "resample"
     if held is not None and held.point == "return":

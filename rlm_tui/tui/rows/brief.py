@@ -142,7 +142,7 @@ def call(view: View, call: Call) -> tuple[str, str]:
         steps = call.node.iterations[-1].k if call.node is not None and call.node.iterations else 0
         at = f"i{steps} " if steps else ""
         if status.retrying(call.attempts) and call.node is None:
-            return "retrying", "live"
+            return f"retrying in {status.left(view, call.attempts[-1])}s", "live"
         word = {"sampling": "sampling", "executing": "running", "between": "running", "waiting": "waiting"}.get(state)
         return (at + word, "live" if state in status.MOVING else "ink-2") if word else (at + "queued", "ink-3")
     if call.error is not None and call.status != "ok":

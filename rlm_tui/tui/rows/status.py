@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Node, State
 from rlm_tui.tui import text
 from rlm_tui.tui.glyphs import STATE_INK
@@ -77,6 +79,23 @@ def sampling(attempts: list[Attempt]) -> bool:
 def retrying(attempts: list[Attempt]) -> bool:
     """Whether the last attempt failed and there is to be another."""
     return bool(attempts) and attempts[-1].status == "error" and attempts[-1].wait is not None
+
+
+def left(view: View, failed: Attempt) -> int:
+    """Whole seconds until the attempt after one that failed; 0 when it is due."""
+    return max(0, math.ceil((failed.ended or 0.0) + (failed.wait or 0.0) - now(view)))
+
+
+def next_try(view: View, failed: Attempt) -> str:
+    """Which attempt comes next, and when: ``attempt 2 of 4 in 7s``.
+
+    Args:
+        view: For the clock.
+        failed: The attempt before it, which has a wait.
+    """
+    of = f" of {failed.of}" if failed.of is not None else ""
+    seconds = left(view, failed)
+    return f"attempt {failed.attempt + 1}{of} {f'in {seconds}s' if seconds else 'now'}"
 
 
 def sign(view: View, state: State, mark_edited: bool = False) -> tuple[str, str]:

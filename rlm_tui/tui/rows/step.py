@@ -153,8 +153,10 @@ def _iteration(
     state = status.iteration_state(view, iteration)
     line.add(*status.sign(view, state)).add(" ")
     if last is not None and last.error is not None:
-        retry = f", trying again in {last.wait:.0f}s" if last.wait is not None else ""
-        line.add(text.one_line(last.error.message) + retry, "error")
+        if last.wait is not None and iteration.node.status == "open":
+            # First what comes: a provider's words may be longer than the row.
+            line.add(f"{status.next_try(view, last)}  ", "live")
+        line.add(text.one_line(last.error.message), "error")
     elif state == "sampling" and last is not None and last.stream:
         line.add("writing ", "live").add(text.flowed("".join(last.stream[:40])), "ink-2")
     elif last is not None and state == "killed":

@@ -17,12 +17,12 @@ from rlm_tui.tui import forms, words
 from rlm_tui.tui.bridge import Answer, Bridge
 from rlm_tui.tui.drafts import Drafts
 from rlm_tui.tui.forms import Form, Unreadable
-from rlm_tui.tui.legal import node_of, points, subject
 from rlm_tui.tui.rows.edits import taken_back
 from rlm_tui.tui.screens.panes import PanesScreen
 from rlm_tui.tui.selection import ANSWER, OBS
 from rlm_tui.tui.text import clean
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of, points, subject
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike

@@ -14,12 +14,12 @@ from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Bridge
 from rlm_tui.tui.copied import copied
-from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.rows import evaluated
 from rlm_tui.tui.screens.finding import FindingScreen
 from rlm_tui.tui.screens.opening import OpeningScreen
 from rlm_tui.tui.text import clean, count
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of
 from rlm_tui.tui.widgets.calls import CallTree
 from rlm_tui.tui.widgets.decision import SAID, DecisionBar
 from rlm_tui.tui.widgets.find import FindLine

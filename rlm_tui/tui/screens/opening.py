@@ -10,9 +10,9 @@ from rlm_tui.journal.places import JOURNAL
 from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
 from rlm_tui.tui.bridge import Bridge
-from rlm_tui.tui.legal import node_of, subject
 from rlm_tui.tui.screens.hands import HandsScreen
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of, subject, waiting
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import Scope, SessionLike
@@ -47,6 +47,9 @@ class OpeningScreen(HandsScreen):
     def do_again(self) -> None:
         """Try what failed once more; at a reply, show others to choose from."""
         held = self.view.held_here()
+        if held is None and (failed := waiting(self.view)) is not None:
+            self.ask(self.session.try_now(failed.id))
+            return
         if held is not None and held.point == "reply":
             self.do_resample()
             return

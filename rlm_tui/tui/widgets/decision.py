@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from rlm_tui.tui import actions, ladder, words
-from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.past import Past
 from rlm_tui.tui.rows import past as rows_past
 from rlm_tui.tui.rows.line import Line
-from rlm_tui.tui.rows.status import running_block
+from rlm_tui.tui.rows.status import next_try, running_block
 from rlm_tui.tui.text import clean, clock, cut, one_line, width
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of, waiting
 from rlm_tui.tui.widgets.footer import GAP, WHOM, Pair, pair, write
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
     from rlm_tui.debugger.likeness import SessionLike
-    from rlm_tui.journal.tree import Held
+    from rlm_tui.journal.tree import Attempt, Held
 
 GRACE = 0.5
 """Seconds that the bar stands, or stands changed, before its keys are taken."""
@@ -140,6 +140,8 @@ def compose(view: View, session: SessionLike, cells: int, said: str = "") -> tup
         node = node_of(view)
         if session.ladder(node).asked is not None:
             return _stopping(view, session, node, cells, said)
+        if (failed := waiting(view)) is not None:
+            return _waiting(view, session, failed, cells, said)
         if (wants := session.wants(node)) is not None:
             return _under_way(view, session, wants, cells, said)
     return _elsewhere(view, session, cells)
@@ -236,20 +238,36 @@ def _under_way(view: View, session: SessionLike, wants: str, cells: int, said: s
     return _barred(view, session, first, said or "It runs on until then. Nothing is lost.", "ink-2", cells)
 
 
+def _waiting(
+    view: View, session: SessionLike, failed: Attempt, cells: int, said: str
+) -> tuple[list[Line], list[Target]]:
+    """The bar of a request that failed, and is made once more by itself: when, why, and the ways not to wait."""
+    narrow = view.size == "narrow"
+    first = _live_edge(view).add(f"{view.glyphs.live} {next_try(view, failed)}", "live bold")
+    why = one_line(failed.error.message) if failed.error is not None else ""
+    for part, ink in [(said, "ink")] if narrow and said else [(view.label(node_of(view)), "ink"), (why, "error")]:
+        if (room := cells - first.width - GAP - 2) > 4:
+            first.add(" " * (2 if narrow else GAP)).add(cut(part, room, view.glyphs.ellipsis), ink)
+    wants = session.wants(node_of(view))
+    sentence = f"{words.wish(wants)}. " if wants is not None else ""
+    sentence = said or f"{sentence}It asks again by itself. Nothing else waits for it but what needs its answer."
+    return _barred(view, session, first, sentence, "ink" if said else "ink-2", cells, ("again", "give_up"))
+
+
 def _live_edge(view: View) -> Line:
     return Line(ground="on-raised").add(view.glyphs.cursor, "live").add(" ")
 
 
 def _barred(
-    view: View, session: SessionLike, first: Line, sentence: str, ink: str, cells: int
+    view: View, session: SessionLike, first: Line, sentence: str, ink: str, cells: int, own: tuple[str, ...] = ()
 ) -> tuple[list[Line], list[Target]]:
-    """A bar of what is under way: what it is, a sentence where there is room, the keys."""
+    """A bar of what is under way: what it is, a sentence where there is room, the keys, its own first."""
     lines = [first.cut(cells, view.glyphs.ellipsis).fill(cells)]
     if view.size != "narrow":
         lines.append(_row(view, sentence, ink, cells, "on-raised", "live"))
     last = _live_edge(view).add("" if view.size == "narrow" else "  ")
     targets: list[Target] = []
-    legal = [id for id in ("pause", "force_final") if actions.can(actions.BY_ID[id], view, session)]
+    legal = [id for id in (*own, "pause", "force_final") if actions.can(actions.BY_ID[id], view, session)]
     write(last, targets, len(lines), [pair(view, session, id) for id in legal], word="ink-2")
     lines.append(last.fill(cells))
     return lines, targets

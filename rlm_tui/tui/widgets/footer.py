@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rlm_tui.tui import actions
-from rlm_tui.tui.legal import node_of
 from rlm_tui.tui.rows.line import Line
 from rlm_tui.tui.text import cut, width
 from rlm_tui.tui.view import View
+from rlm_tui.tui.whom import node_of
 from rlm_tui.tui.widgets.lines import Lines, Target
 
 if TYPE_CHECKING:
