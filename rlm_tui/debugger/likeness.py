@@ -157,6 +157,11 @@ class SessionLike(Protocol):
         """What a person should know of the journal, in words."""
         ...
 
+    @property
+    def loading(self) -> bool:
+        """Whether a request waits for the library of its provider to be loaded."""
+        ...
+
     def events(self) -> Iterable[Event]:
         """Everything so far, oldest first."""
         ...

@@ -52,6 +52,11 @@ class ReadOnlySession:
         return name if isinstance(name, str) else None
 
     @property
+    def loading(self) -> bool:
+        """Never: nobody is asked."""
+        return False
+
+    @property
     def notices(self) -> list[str]:
         """What is damaged, missing or unreadable, in words, as far as was read."""
         return [*self._notices, *self._reader.notices, *(self._follower.notices if self._follower else ())]

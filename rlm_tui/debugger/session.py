@@ -139,6 +139,11 @@ class Session:
         """What was asked of a node and not granted yet. From any thread."""
         return self.gates.wants(node)
 
+    @property
+    def loading(self) -> bool:
+        """Whether a request waits for the library of its provider to be loaded. From any thread."""
+        return self.engine.shared.asking.loading > 0
+
     def pausing(self, node: str) -> bool:
         """Whether a pause was asked for and the node is not at a point yet. From any thread."""
         return self.wants(node) == "pause"

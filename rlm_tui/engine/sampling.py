@@ -102,6 +102,7 @@ class Asking:
     Attributes:
         waiting: By address, what ends a wait before the next attempt: True tries now, False gives up.
         writing: By address, the reply that comes in now.
+        loading: How many requests wait for the library of their provider.
     """
 
     effects: Effects
@@ -113,6 +114,7 @@ class Asking:
     streams: bool = True
     waiting: dict[str, asyncio.Future[bool]] = field(default_factory=dict[str, "asyncio.Future[bool]"])
     writing: dict[str, Writing] = field(default_factory=dict[str, "Writing"])
+    loading: int = 0
 
     async def ask(
         self,
@@ -255,7 +257,11 @@ class _One:
         model = find(self.request.model)
         load = getattr(model, "load", None)
         if load is not None:
-            await load()
+            self.asking.loading += 1
+            try:
+                await load()
+            finally:
+                self.asking.loading -= 1
         return model
 
     async def _listen(self, model: ChatModel, start: LlmStart, pieces: Pieces, writing: Writing) -> Reply:

@@ -78,9 +78,14 @@ class Desk:
         if self.view.past is not None and (fault := self.view.past.fault):
             self.view.go_live()
             self.main.say(f"The past can't be read: {fault}")
-        if self.view.take_past() + self.bridge.answer() + self._worth_painting():
+        if self.view.take_past() + self.bridge.answer() + self._worth_painting() + self._loads():
             self.main.sync()
             self._change()
+
+    def _loads(self) -> bool:
+        """Whether a provider's library began to be loaded, or is there now: no event says so."""
+        was, self.view.loading = self.view.loading, self.session.loading
+        return was != self.view.loading
 
     def _worth_painting(self) -> bool:
         """Whether there is enough that is new: while a long past is read, each picture costs all that is there."""

@@ -63,6 +63,7 @@ class View(Selection):
         folded: Addresses of nodes and batches (block + ``*`` + number) whose rows in the tree are hidden.
         size: The layout.
         grace: Whether decision keys are not taken yet.
+        loading: Whether a request waits for the library of its provider.
         frame: Which picture of the moving sign is shown; 0 when nothing may move.
         variable: The name under the cursor of the variables; None when there are none in view.
         looks: By node, what was looked at in copies of its REPL since it is held.
@@ -100,6 +101,7 @@ class View(Selection):
         self.folded: set[str] = set()
         self.size: Size = "wide"
         self.grace = False
+        self.loading = False
         self.frame = 0
         self.variable: str | None = None
         self.looks: dict[str, list[Look]] = {}

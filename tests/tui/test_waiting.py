@@ -13,7 +13,7 @@ from rlm_tui.llm.base import ModelError
 from rlm_tui.tui.app import DebuggerApp
 from tests.debugger.small import QUESTION, code
 from tests.debugger.test_requests import BUSY, END, HALF, Slow
-from tests.runs import watched
+from tests.runs import done, watched
 from tests.tui.stage import Stage
 
 CALLS = code('print(llm_query("the ferry"))')
@@ -27,6 +27,35 @@ async def staged(*told: ModelError | str | list[str], size: tuple[int, int] = (1
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Stage(app, pilot, one)
+
+
+class Loading(Slow):
+    """A model whose library takes its time."""
+
+    def __init__(self, *told: ModelError | str | list[str]) -> None:
+        super().__init__(*told)
+        self.loaded = asyncio.Event()
+
+    async def load(self) -> None:
+        await self.loaded.wait()
+
+
+def test_it_is_said_while_a_providers_library_is_loaded() -> None:
+    async def play() -> None:
+        model = Loading(END)
+        data = Data("some context", QUESTION, Limits(max_depth=3), "")
+        with watched(model=model, data=data) as one:
+            app = DebuggerApp(one.session)
+            async with app.run_test(size=(120, 36), notifications=True) as pilot:
+                stage = Stage(app, pilot, one)
+                await stage.until(lambda: "loading the provider library" in stage.text, "the words")
+                assert "is being loaded first, once." in stage.text
+                done(one.session.pause(None))
+                one.session.engine.loop.call_soon_threadsafe(model.loaded.set)  # type: ignore[union-attr]
+                await stage.ready()
+                assert "loading" not in stage.text
+
+    asyncio.run(play())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])

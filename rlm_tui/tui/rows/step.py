@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rlm_tui.journal import events
-from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Mark, Node
+from rlm_tui.journal.tree import Attempt, Block, Call, Held, Iteration, Mark, Node, State
 from rlm_tui.tui import text, words
 from rlm_tui.tui.glyphs import STATE_INK
 from rlm_tui.tui.rows import brief, rebuilt, status
@@ -162,8 +162,14 @@ def _iteration(
     elif last is not None and state == "killed":
         line.add("cancelled before its reply was whole", "ink-3")
     else:
-        line.add("sampling" if state == "sampling" else "not asked yet", "live" if state == "sampling" else "ink-3")
+        line.add(*_asked_words(view, state))
     return took
+
+
+def _asked_words(view: View, state: State) -> tuple[str, str]:
+    if state != "sampling":
+        return "not asked yet", "ink-3"
+    return "loading the provider library" if view.loading else "sampling", "live"
 
 
 def _prose(view: View, prose: str, cells: int, taken: int, part: int) -> str:

@@ -93,7 +93,8 @@ def reply(view: View, layout: Layout, iteration: Iteration, width: int, height: 
         who = view.label(iteration.node.id)
         if last.stream:
             return strips.stream(view, who, last, width, height)
-        return sentence(f"No reply yet. {who} is being asked.", width)
+        loading = " The library of its provider is being loaded first, once." if view.loading else ""
+        return sentence(f"No reply yet. {who} is being asked.{loading}", width)
     made: list[Line] = []
     if last is not None and last.reasoning:
         thought = text.count(events.length(last.reasoning), "character")
