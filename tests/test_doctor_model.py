@@ -95,7 +95,9 @@ def test_what_is_wrong_is_said_with_what_to_do(name: str, environ: dict[str, str
 def test_an_address_is_tried_and_shown_without_its_secrets(server: Server) -> None:
     secret = server.base_url.replace("http://", "http://me:hunter22@")
     row = look("openai/x", secret)
-    assert row.state == "ok" and "hunter22" not in str(row) and f"127.0.0.1:{server.server_port}" in row.details[0]
+    assert row.state == "missing" and "leave them out" in row.remedy
+    assert "hunter22" not in str(row) and f"127.0.0.1:{server.server_port}" in row.details[0]
+    assert look("openai/x", server.base_url).state == "ok"
 
     gone = look("openai/x", f"http://127.0.0.1:{a_free_port()}/v1")
     assert gone.state == "missing" and "nothing answers at" in gone.remedy and "is the server running?" in gone.remedy

@@ -123,6 +123,9 @@ def check(name: str, api_base: str | None = None, environ: Mapping[str, str] = o
     base = base_url(name, api_base, environ)
     if base is not None and _scheme(base) not in ("http", "https"):
         return ModelError("network", "the base URL must begin with http:// or https://")
+    if base is not None and "@" in urlsplit(base).netloc:
+        # The library has no way to send them beside a key, and says only that there was no connection.
+        return ModelError("network", "the base URL holds a user name or a password: leave them out, only a key is sent")
     if base is None and lacks_key(name, environ):
         return ModelError("key", f"set {key_variable(name)}: there is no key for {name}")
     return None
