@@ -285,14 +285,18 @@ def _make_directory(runs: Path, run_id: str | None, clock: Clock) -> Path:
     if run_id is not None and (Path(run_id).name != run_id or run_id in ("", "..") or "\0" in run_id):
         raise JournalError(f"{run_id!r} cannot be a run's id")
     while True:
-        path = runs / (run_id or new_id(clock()))
+        path, there = runs / (run_id or new_id(clock())), False
         try:
             runs.mkdir(parents=True, exist_ok=True)
+            there = True
             path.mkdir(mode=0o700)
         except FileExistsError as error:
             if run_id is not None or not runs.is_dir():
                 raise JournalError(f"{path if runs.is_dir() else runs} is there already") from error
         except OSError as error:
+            if there and isinstance(error, FileNotFoundError):
+                # Branches that are made beside this one remove their folder when they leave it empty.
+                continue
             raise JournalError(f"cannot make {path}: {reason(error)}") from error
         else:
             return path

@@ -34,6 +34,27 @@ def lines(path: Path) -> list[bytes]:
     return (path / "journal.jsonl").read_bytes().splitlines(keepends=True)
 
 
+def test_a_folder_that_goes_away_between_two_steps_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, gone = Path.mkdir, list[Path]()
+
+    def vanishing(self: Path, *modes: int, **options: bool) -> None:
+        mkdir(self, *modes, **options)
+        if self.name == "runs" and len(gone) < 3:
+            gone.append(self)
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", vanishing)
+    assert written(tmp_path / "runs").is_dir() and len(gone) == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no place where nothing can be made")
+def test_where_no_folder_can_be_made_it_is_one_line() -> None:
+    with pytest.raises(JournalError, match="cannot make"):
+        Journal.create(Path("/proc/nowhere/runs"))
+
+
 @given(strategies.RUNS)
 def test_live_loaded_and_in_memory_are_the_same(tmp_path_factory: pytest.TempPathFactory, events: list[Event]):
     ticks = itertools.count(1.0)
