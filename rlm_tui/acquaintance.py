@@ -8,7 +8,8 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from rlm_tui.findings import Check
 from rlm_tui.llm.about import About, about
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.litellm import LiteLLMModel, Timeouts
+from rlm_tui.llm.prices import Price
 from rlm_tui.llm.providers import base_url, check, keys_of, public_url
 from rlm_tui.usage import printable
 
@@ -61,7 +63,13 @@ class Answered:
 
 
 def checks(
-    name: str, api_base: str | None, environ: Mapping[str, str] = os.environ, *, thorough: bool, ask: bool
+    name: str,
+    api_base: str | None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    thorough: bool,
+    ask: bool,
+    prices: Mapping[str, Price] = MappingProxyType({}),
 ) -> tuple[Check, ...]:
     """The rows about one model.
 
@@ -71,11 +79,14 @@ def checks(
         environ: Where keys and addresses are.
         thorough: Look it up in what the provider library brings along, and try its address.
         ask: Send it one short request.
+        prices: What models cost, where somebody says so.
     """
     met = meet(name, api_base, environ) if thorough else Met(public_url(base_url(name, api_base, environ)))
     wrong = met.error or (None if thorough else check(name, api_base, environ))
     shown = printable(name, 100)
     facts: dict[str, Any] = {"model": name, "base": met.base}
+    if met.about is not None and (own := prices.get(name)) is not None:
+        met = replace(met, about=replace(met.about, prompt=own.prompt, completion=own.completion, table="your price"))
     if met.about is not None:
         facts |= {"window": met.about.window, "prompt": met.about.prompt, "completion": met.about.completion}
     details = [] if wrong is not None and wrong.kind == "model" else [_where(name, met, environ)]
@@ -87,7 +98,7 @@ def checks(
     words = f"{shown}: its name and key are in order" if thorough else f"{shown} is set"
     remedy = "" if thorough else "what is known of it: rlm-tui doctor --model NAME; whether it answers: --ask"
     row = Check("model", "ok", words, tuple(details), remedy, facts)
-    return (row, _answer(name, api_base)) if ask else (row,)
+    return (row, _answer(name, api_base, prices)) if ask else (row,)
 
 
 def _where(name: str, met: Met, environ: Mapping[str, str]) -> str:
@@ -106,10 +117,10 @@ def _known(about: About) -> str:
     return f"window {window}; ${about.prompt:.4g} a million tokens in, ${about.completion:.4g} out ({about.table})"
 
 
-def _answer(name: str, api_base: str | None) -> Check:
+def _answer(name: str, api_base: str | None, prices: Mapping[str, Price]) -> Check:
     """The row about one short request."""
     try:
-        answered = asyncio.run(ask(name, api_base))
+        answered = asyncio.run(ask(name, api_base, prices))
     except ModelError as wrong:
         facts = {"error": {"kind": wrong.kind, "message": wrong.message}}
         detail = (printable(wrong.detail, 300),) if wrong.detail else ()
@@ -180,17 +191,18 @@ def unreachable(base: str) -> ModelError | None:
     return None
 
 
-async def ask(name: str, api_base: str | None) -> Answered:
+async def ask(name: str, api_base: str | None, prices: Mapping[str, Price]) -> Answered:
     """Send one short request.
 
     Args:
         name: ``provider/model``.
         api_base: The base URL, where one was given.
+        prices: What models cost, where somebody says so.
 
     Raises:
         ModelError: What came instead of a reply.
     """
-    model = LiteLLMModel(name, api_base=api_base, timeouts=PATIENCE)
+    model = LiteLLMModel(name, api_base=api_base, timeouts=PATIENCE, prices=prices)
     await model.load()
     request = ChatRequest(({"role": "user", "content": ASKED},), name, {"max_tokens": MOST_TOKENS})
     began, first, pieces, reply = time.monotonic(), 0.0, 0, None

@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE|DIR|-",
         help="a text, a .json as a value, a folder as a dict of path to text, or stdin",
     )
-    _settings(run, config.MODEL)
+    _settings(run, (*config.MODEL, *config.ASKING))
     _common(run)
 
     opened = commands.add_parser("open", help="look at a run, read-only")
@@ -66,8 +66,10 @@ def parser() -> argparse.ArgumentParser:
     resumed.add_argument("--pace", metavar="PACE", help="how fast a scripted model speaks, as for demo")
     _without_screen(resumed)
     _settings(
-        resumed, (config.ALL["api_base"], config.ALL["no_stream"], *config.CONFINEMENT, *config.PLACES, *config.SCREEN)
-    )
+        resumed,
+        (config.ALL["api_base"], config.ALL["no_stream"], *config.ASKING, *config.CONFINEMENT, *config.PLACES,
+         *config.SCREEN),
+    )  # fmt: skip
 
     runs = commands.add_parser("runs", help="list the runs; name, note or delete one")
     runs.add_argument("--most", type=int, default=30, metavar="N", help="rows at the most (default: 30)")
@@ -83,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what this machine has for a run, and what it lacks")
     doctor.add_argument("--json", action="store_true", help="one JSON object on stdout")
     doctor.add_argument("--ask", action="store_true", help="send the model one short request, and say how it went")
-    model = (config.ALL["model"], config.ALL["api_base"])
+    model = (config.ALL["model"], config.ALL["api_base"], config.ALL["prices"])
     _settings(doctor, (*model, *config.CONFINEMENT, *config.PLACES, config.ALL["ascii"]))
     return top
 

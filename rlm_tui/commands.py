@@ -99,7 +99,7 @@ def asked(question: str, source: str | None, found: Settings) -> tuple[Callable[
     if not question.strip():
         raise UsageError("the question is empty")
     base = found.get("api_base")
-    check_models([model, found.get("sub_model")], base)
+    check_models([model, found.get("sub_model"), *found.get("depth_models", {}).values()], base)
     context, remark = read_context(source)
     return lambda: Material(context, question, model, {"api_base": base} if base else {}), remark
 

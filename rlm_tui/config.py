@@ -11,9 +11,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from rlm_tui.usage import UsageError
+
+if TYPE_CHECKING:
+    from rlm_tui.llm.prices import Price
 
 PROJECT_FILE = Path(".rlm-tui") / "config.toml"
 PROJECT_BREAKPOINTS = Path(".rlm-tui") / "breakpoints"
@@ -119,6 +122,24 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def _pairs(text: str, form: str) -> list[tuple[str, str]]:
+    """``NAME=VALUE,NAME=VALUE``; a table of a file is written so before it is read."""
+    found = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not found or not all(name.strip() and sign and value.strip() for name, sign, value in found):
+        raise ValueError(f"must be {form}, not {text!r}")
+    return [(name.strip(), value.strip()) for name, _, value in found]
+
+
+def _by_depth(text: str) -> dict[int, str]:
+    return {_whole(depth, 1): name for depth, name in _pairs(text, "1=provider/name,2=provider/name")}
+
+
+def _prices(text: str) -> dict[str, Price]:
+    from rlm_tui.llm.prices import read_price
+
+    return {name: read_price(price) for name, price in _pairs(text, "provider/name=IN/OUT")}
+
+
 LIMITS = (
     Setting("max_depth", _depth, "levels of nodes: 2 lets the root have children, 1 none", "N"),
     Setting("max_iterations", _count, "iterations of one node", "N"),
@@ -134,11 +155,21 @@ LIMITS = (
 MODEL = (
     Setting("model", _text, "the root's model, as provider/name", "NAME"),
     Setting("sub_model", _text, "the model of sub-calls; unset, it is the root's", "NAME"),
+    Setting("depth_models", _by_depth, "models by depth, from 1: those of children and sub-calls there", "D=NAME,…"),
     Setting("api_base", _text, "base URL of an OpenAI-compatible server", "URL", trusted=True),
     Setting("temperature", _temperature, "sampling temperature", "T"),
     Setting("max_tokens_per_reply", _count, "tokens of one reply", "N"),
     Setting("no_stream", _flag, "ask for whole replies, for a server that can't stream"),
 )
+ASKING = (
+    # Somebody else's prices would let a budget be exceeded.
+    Setting("prices", _prices, "your prices: US dollars a million tokens in/out/cached", "NAME=P,…", trusted=True),
+    Setting("connect_timeout", _amount, "seconds until a connection stands (10)", "S"),
+    Setting("read_timeout", _amount, "seconds of silence before a reply begins (300)", "S"),
+    Setting("piece_timeout", _amount, "seconds of silence between its pieces (60)", "S"),
+    Setting("request_timeout", _amount, "seconds of a whole request (600)", "S"),
+)
+"""How a model is asked, and what that costs: of this machine, and not of a run."""
 CONFINEMENT = (
     Setting(
         "confine", _one_of("auto", "off", "bwrap"),
@@ -157,7 +188,7 @@ SCREEN = (
     Setting("ascii", _flag, "draw with ASCII characters only"),
     Setting("no_mouse", _flag, "leave the mouse to the terminal"),
 )
-ALL = {setting.name: setting for setting in (*LIMITS, *MODEL, *CONFINEMENT, *PLACES, *SCREEN)}
+ALL = {setting.name: setting for setting in (*LIMITS, *MODEL, *ASKING, *CONFINEMENT, *PLACES, *SCREEN)}
 
 
 @dataclass(slots=True)
@@ -233,6 +264,9 @@ def _from_file(found: Settings, source: Source) -> None:
 
 def _set(found: Settings, setting: Setting, value: Any, source: Source) -> None:
     # A file's own types are read as text too, so that one rule holds for all places.
+    if isinstance(value, dict):
+        pairs = cast(dict[str, Any], value).items()
+        value = ",".join(f"{name}={one}" for name, one in pairs)
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     try:
         found.values[setting.name] = setting.read(text)

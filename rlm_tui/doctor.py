@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rlm_tui import config
 from rlm_tui.config import Settings
@@ -152,6 +152,9 @@ def _settings(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Set
 
 def _shown(name: str, value: Any) -> str:
     """A value as it may be seen: an address may hold a password."""
+    if isinstance(value, dict):
+        pairs = cast(dict[Any, Any], value).items()
+        return printable(", ".join(f"{one}={other}" for one, other in pairs))
     return printable(public_url(value) or "" if name == "api_base" else str(value))
 
 
@@ -327,4 +330,5 @@ def _model(found: Settings, environ: Mapping[str, str], *, named: bool, ask: boo
         return ()
     from rlm_tui.acquaintance import checks
 
-    return checks(name, found.get("api_base"), environ, thorough=named or ask, ask=ask)
+    prices = found.get("prices", {})
+    return checks(name, found.get("api_base"), environ, thorough=named or ask, ask=ask, prices=prices)

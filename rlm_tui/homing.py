@@ -143,7 +143,8 @@ def _follows(found: Settings, said: Mapping[str, str]) -> list[str]:
     budget = "no budget" if options.max_budget is None else f"at most ${options.max_budget:g}"
     limits = f"{options.max_iterations} iterations, depth {options.max_depth}, {budget}"
     model = settings.get("model")
-    check_models([model, settings.get("sub_model")], settings.get("api_base"))
+    others = (settings.get("sub_model"), *settings.get("depth_models", {}).values())
+    check_models([model, *others], settings.get("api_base"))
     whom = f"It asks {printable(model, 60)}" if model else "No model is named yet: provider/name"
     return [_context(said.get("context", "").strip()), f"{whom}; {limits}."]
 

@@ -190,7 +190,8 @@ class GoingOn(Making):
         """
         again = self.again
         check_base(again.config, self._found)
-        check_models([again.model, again.options.sub_model], self._found.get("api_base"))
+        others = (again.options.sub_model, *again.options.depth_models.values())
+        check_models([again.model, *others], self._found.get("api_base"))
 
     def _recorded(self) -> Material:
         again = self.again
@@ -229,9 +230,11 @@ def models(found: Settings, pace: Pace) -> Models:
     from rlm_tui.llm.base import ChatModel, Models
 
     def real(name: str) -> ChatModel:
-        from rlm_tui.llm.litellm import LiteLLMModel
+        from rlm_tui.llm.litellm import LiteLLMModel, Timeouts
 
-        return LiteLLMModel(name, api_base=found.get("api_base"))
+        return LiteLLMModel(
+            name, api_base=found.get("api_base"), timeouts=Timeouts(**patience(found)), prices=found.get("prices", {})
+        )
 
     def scripted(name: str) -> ChatModel:
         from rlm_tui.demo.catalogue import model_for
@@ -241,6 +244,14 @@ def models(found: Settings, pace: Pace) -> Models:
     models = Models(real)
     models.register(SCRIPTED, scripted)
     return models
+
+
+def patience(found: Settings) -> dict[str, float]:
+    """How long a request may take, as far as that is set: the fields of `Timeouts`, in seconds."""
+    names = {
+        "connect": "connect_timeout", "read": "read_timeout", "between": "piece_timeout", "total": "request_timeout",
+    }  # fmt: skip
+    return {field: found.values[name] for field, name in names.items() if name in found.values}
 
 
 def reach(found: Settings) -> dict[str, Any]:
@@ -260,7 +271,7 @@ def options_of(found: Settings, system_prompt: str | None) -> Options:
     names = {"block_timeout": "block_timeout_s", "per_child_timeout": "per_child_timeout_s"}
     fields = (
         "max_depth", "max_iterations", "max_budget", "max_tokens", "max_timeout", "max_errors", "max_subcalls",
-        "max_batch_workers", "sub_model", "block_timeout", "per_child_timeout",
+        "max_batch_workers", "sub_model", "depth_models", "block_timeout", "per_child_timeout",
     )  # fmt: skip
     given = {names.get(name, name): found.values[name] for name in fields if name in found.values}
     params = {"temperature": found.get("temperature"), "max_tokens": found.get("max_tokens_per_reply")}

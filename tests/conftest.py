@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -12,3 +14,8 @@ settings.register_profile(
 )
 settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=2_000)
 settings.load_profile("suite")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and whatever is started from there too. What is tried here
+# are programs that a person has in front of them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

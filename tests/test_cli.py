@@ -236,6 +236,36 @@ def test_settings_come_from_flag_environment_project_and_user_in_this_order(
     assert "there is no setting 'colour'" in rlm(place, *question, cwd=tmp_path / "project").stderr
 
 
+def test_models_by_depth_and_prices_are_written_in_a_line_or_in_a_table(place: dict[str, str], tmp_path: Path) -> None:
+    project, user = tmp_path / "project" / ".rlm-tui", tmp_path / ".config" / "rlm-tui"
+    project.mkdir(parents=True)
+    user.mkdir(parents=True)
+
+    def found(*flags: str, **variables: str) -> dict[str, str]:
+        done = rlm(place | variables, "doctor", "--json", *flags, cwd=project.parent)
+        settings = json.loads(done.stdout)["checks"]["settings"]
+        return {name: one["value"] for name, one in settings["set"].items()} or {"words": settings["words"]}
+
+    (user / "config.toml").write_text(
+        'read_timeout = 20\n[depth_models]\n1 = "scripted:needle"\n[prices]\n"openai/x" = "0.15/0.6/0.075"\n'
+    )
+    assert found() | {"runs_dir": ""} == {
+        "depth_models": "1=scripted:needle", "prices": "openai/x=0.15/0.6/0.075", "read_timeout": "20.0", "runs_dir": "",
+    }  # fmt: skip
+    assert found("--prices", "openai/x=1/2,openai/y=3/4")["prices"] == "openai/x=1/2, openai/y=3/4"
+    assert "in/out" in found(RLM_TUI_PRICES="openai/x=free")["words"]
+    assert "1=provider/name" in found(RLM_TUI_DEPTH_MODELS="openai/x")["words"]
+    (project / "config.toml").write_text('[prices]\n"openai/x" = "0/0"\n')
+    assert "prices is not taken from a project's file" in found()["words"]
+
+    (project / "config.toml").unlink()
+    question = ("run", scenario("needle").make(1).question, "--headless", "--json", "--model", "scripted:needle")
+    assert rlm(place, *question, "--depth-models", "1=scripted:needle,2=gpt", cwd=project.parent).returncode == 3
+    rlm(place, *question, cwd=project.parent)
+    config = json.loads((runs_of(place)[-1] / "journal.jsonl").read_text().splitlines()[0])["config"]
+    assert config["depth_models"] == {"1": "scripted:needle"}
+
+
 def test_how_far_repls_are_shut_in_is_set_everywhere_but_in_a_projects_file(
     place: dict[str, str], tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ class Options:
         result_truncation_limit: Characters of a sub-call's answer that the code receives.
         per_child_timeout_s: Seconds of working time of each child.
         sub_model: The model of sub-calls that name none; None means the calling node's.
+        depth_models: The same by depth, from 1, and before it: children at that depth, and plain sub-calls of the
+            nodes above them.
         max_budget: US dollars, whole tree.
         max_tokens: Tokens in and out, whole tree.
         max_timeout: Seconds of working time of the root.
@@ -53,6 +55,7 @@ class Options:
     per_child_timeout_s: float | None = None
 
     sub_model: str | None = None
+    depth_models: Mapping[int, str] = field(default_factory=dict[int, str])
     max_budget: float | None = None
     max_tokens: int | None = None
     max_timeout: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -32,8 +32,6 @@ ENDING_S = 15.0
 """Seconds that a killed tree may take: blocks are aborted, then their processes are killed."""
 
 CLOSING_S = 5.0
-SIGNALS_S = 0.5
-"""Seconds between two looks for a signal: Ctrl-C may be given to another thread, and that does not wake this one."""
 
 Message = dict[str, str]
 ChatFn = Callable[..., str | Reply | Awaitable[str | Reply]]
@@ -109,6 +107,7 @@ class LocalRLMRunner:
         on_subcall_complete: Callable[[int, str, float, str | None], None] | None = None,
         verbose: bool = False,
         sub_model: str | None = None,
+        depth_models: Mapping[int, str] | None = None,
         max_budget: float | None = None,
         max_tokens: int | None = None,
         max_timeout: float | None = None,
@@ -138,6 +137,7 @@ class LocalRLMRunner:
         self.on_subcall_complete = on_subcall_complete
         self.verbose = verbose
         self.sub_model = sub_model
+        self.depth_models = dict(depth_models or {})
         self.max_budget = max_budget
         self.max_tokens = max_tokens
         self.max_timeout = max_timeout
@@ -202,14 +202,9 @@ class LocalRLMRunner:
 
 def _pump(said: queue.SimpleQueue[Callable[[], None] | None], future: Future[RLMRunResult]) -> RLMRunResult:
     """Deliver callbacks on this thread, in order, until the run is over."""
-    while True:
-        try:
-            act = said.get(timeout=SIGNALS_S)
-        except queue.Empty:
-            continue
-        if act is None:
-            return future.result()
+    while (act := said.get()) is not None:
         act()
+    return future.result()
 
 
 class _OneRun:

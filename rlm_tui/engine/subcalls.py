@@ -261,7 +261,8 @@ class BlockCalls:
         return await self.shared.stopped_at(item.id, self.spec.id, check, self.shared.limits.raise_to)
 
     def _ask(self, item: Item) -> Ask:
-        return Ask(item.fn, item.prompt, item.model or self.spec.sub_model or self.spec.model)
+        by_depth = self.shared.options.depth_models.get(self.spec.depth + 1)
+        return Ask(item.fn, item.prompt, item.model or by_depth or self.spec.sub_model or self.spec.model)
 
     async def _asked_for(self, item: Item, ask: Ask | None) -> CallEnd:
         if ask is None and self._began(item):

@@ -8,15 +8,17 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rlm_tui.journal.events import Usage
 from rlm_tui.llm.base import ChatRequest, Delta, ModelError, Reply
 from rlm_tui.llm.classify import Asked, classify
+from rlm_tui.llm.prices import Price
 from rlm_tui.llm.providers import DUMMY_KEY, base_url, check, key_variable, lacks_key, public_url
 from rlm_tui.llm.secrets import known_secrets
 from rlm_tui.llm.threads import in_thread
@@ -74,6 +76,7 @@ class LiteLLMModel:
         api_base: The base URL; None for the provider's own variable, then its own address.
         api_key: The key; None for the provider's own variable.
         timeouts: How long a request may take.
+        prices: What models cost, by name, where somebody says so.
         log: A file for what the library logs (warnings and worse); None keeps none of it.
 
     Attributes:
@@ -87,12 +90,14 @@ class LiteLLMModel:
         api_base: str | None = None,
         api_key: str | None = None,
         timeouts: Timeouts = Timeouts(),
+        prices: Mapping[str, Price] = MappingProxyType({}),
         log: Path | None = None,
     ) -> None:
         self.name = name
         self.timeouts = timeouts
         self._api_base = api_base
         self._api_key = api_key
+        self._prices = prices
         self._log = log
         self.library: Any = None
 
@@ -252,12 +257,15 @@ class LiteLLMModel:
             completion=completion,
             cached=getattr(getattr(reported, "prompt_tokens_details", None), "cached_tokens", None),
             reasoning=getattr(getattr(reported, "completion_tokens_details", None), "reasoning_tokens", None),
-            cost=self._cost(name, reported),
+            cost=self._cost(name, reported, prompt or 0, completion or 0),
             source="provider",
         )
 
-    def _cost(self, name: str, reported: Any) -> float | None:
-        """US dollars: as the provider says, else by the library's price table; None when neither knows."""
+    def _cost(self, name: str, reported: Any, prompt: int, completion: int) -> float | None:
+        """US dollars: by a person's own prices, as the provider says, by the library's table; None when none knows."""
+        if (own := self._prices.get(name)) is not None:
+            had = getattr(getattr(reported, "prompt_tokens_details", None), "cached_tokens", None)
+            return own.of(prompt, completion, had)
         said = getattr(reported, "cost", None)
         if isinstance(said, int | float):
             return float(said)

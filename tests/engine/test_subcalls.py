@@ -195,6 +195,15 @@ def test_s17_sub_model_is_for_all_sub_calls_that_name_none() -> None:
     ]  # fmt: skip
 
 
+def test_models_by_depth_come_before_it_and_after_what_the_code_names() -> None:
+    assert models_asked(sub_model="s", depth_models={1: "one"}) == [
+        ("root", "m"), ("l", "one"), ("lx", "x"), ("child", "one"), ("c", "s"), ("child", "x"), ("c", "s"),
+    ]  # fmt: skip
+    assert models_asked(depth_models={2: "two"}) == [
+        ("root", "m"), ("l", "m"), ("lx", "x"), ("child", "m"), ("c", "two"), ("child", "x"), ("c", "two"),
+    ]  # fmt: skip
+
+
 # Children ---------------------------------------------------------------------------------------------------------
 
 
