@@ -32,6 +32,8 @@ _CONSTANTS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float(
 _read = os.read
 _write = os.write
 _exit = os._exit
+# The thread that reads goes on while a block runs, and a block may have put anything in the place of these.
+_len, _min, _int, _bytearray = len, min, int, bytearray
 
 
 class _Settings:
@@ -54,7 +56,7 @@ def _reader() -> Callable[..., Any]:
 
     def loads(text: str) -> Any:
         try:
-            value, end = scan(text, len(text) - len(text.lstrip(_SPACE)))
+            value, end = scan(text, _len(text) - _len(text.lstrip(_SPACE)))
         except StopIteration as error:
             raise ValueError(f"Expecting value: char {error.value}") from None
         if text[end:].strip(_SPACE):
@@ -118,20 +120,20 @@ class Intake:
         """Return the next message when it is there."""
         if self._body is None:
             self._fill(self._head)
-            self._body, self._filled = bytearray(int.from_bytes(self._head, "big")), 0
+            self._body, self._filled = _bytearray(_int.from_bytes(self._head, "big")), 0
         self._fill(self._body)
         message = decode(self._body)
         self._body, self._filled = None, 0
         return message
 
     def _fill(self, buffer: bytearray) -> None:
-        while self._filled < len(buffer):
-            room = min(len(buffer) - self._filled, READ_CAP)
+        while self._filled < _len(buffer):
+            room = _min(_len(buffer) - self._filled, READ_CAP)
             part = _read(self._descriptor, room)
             if not part:
                 gone()
-            buffer[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
+            buffer[self._filled : self._filled + _len(part)] = part
+            self._filled += _len(part)
 
 
 def say(descriptor: int, frame: memoryview) -> None:

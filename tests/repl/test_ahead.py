@@ -62,6 +62,19 @@ def test_time_is_counted_from_its_turn_on_and_a_timeout_is_of_one_alone(desk: De
     assert desk.run("x").value == "3"
 
 
+def test_what_is_sent_while_one_runs_that_breaks_builtins_is_read(desk: Desk) -> None:
+    async def both() -> list[BlockResult]:
+        watch = Watch()
+        broken = "for name in ('len', 'min', 'int', 'bytearray'):\n    setattr(builtins, name, None)"
+        first = begin(desk, f"import builtins, time\nprint('go', flush=True)\n{broken}\ntime.sleep(0.3)", watch)
+        await watch.said("go")
+        return await finish(desk, first, begin(desk, "len([1, 2])"))
+
+    # What it does to itself by that is its own affair; the one after it runs.
+    after = desk.wait(both())[1]
+    assert (after.status, after.value) == ("ok", "2")
+
+
 def test_one_that_ends_the_worker_ends_those_after_it_and_is_known(desk: Desk) -> None:
     async def all_three() -> tuple[list[BlockResult], list[bool]]:
         begun = [begin(desk, "x = 1"), begin(desk, "import os\nos._exit(3)"), begin(desk, "x = 2")]

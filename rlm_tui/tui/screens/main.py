@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.css.query import NoMatches
 
 from rlm_tui.tui import actions
 from rlm_tui.tui.actions import Action
@@ -94,10 +96,12 @@ class MainScreen(OpeningScreen, FindingScreen):
         """Repaint what changed since the last time."""
         if not self.is_mounted:
             return
-        for widget in (Header, Notice, CallTree, Trajectory, Inspector, DecisionBar, Prompt, FindLine, Footer):
-            self.query_one(widget).sync()
-        for title in self.query(PaneTitle):
-            title.sync()
+        # One that is being taken down has lost some of them.
+        with suppress(NoMatches):
+            for widget in (Header, Notice, CallTree, Trajectory, Inspector, DecisionBar, Prompt, FindLine, Footer):
+                self.query_one(widget).sync()
+            for title in self.query(PaneTitle):
+                title.sync()
 
     def say(self, said: str) -> None:
         """Tell the person something short: in the decision bar when it stands, else beside everything."""

@@ -1,0 +1,3 @@
+from tests.cassettes import make_anew
+
+make_anew()
